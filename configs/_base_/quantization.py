@@ -1,0 +1,44 @@
+# The quantized stages. `stages.calibration` and `stages.qat` are merged over the float config by
+# `tools/train.py --stage`; a stage's model takes the float model as its architecture.
+
+# Activations: 8 bit, per tensor, asymmetric. Weights: 8 bit, per output channel, symmetric.
+_weights = dict(
+    w_observer=dict(type="mmrazor.PerChannelMinMaxObserver"),
+    w_fake_quant=dict(type="mmrazor.FakeQuantize"),
+    w_qscheme=dict(qdtype="qint8", bit=8, is_symmetry=True, is_symmetric_range=True),
+)
+_activations = dict(
+    a_fake_quant=dict(type="mmrazor.FakeQuantize"),
+    a_qscheme=dict(qdtype="quint8", bit=8, is_symmetry=False),
+)
+_tracer = dict(type="mmrazor.CustomTracer")
+
+stages = dict(
+    calibration=dict(
+        model=dict(
+            type="QuantLaneDetector",
+            quantizer=dict(
+                type="LaneQuantizer",
+                # The histogram observer picks the range of least squared error.
+                global_qconfig=dict(
+                    a_observer=dict(type="mmrazor.HistogramObserver"), **_weights, **_activations
+                ),
+                tracer=_tracer,
+            ),
+        ),
+    ),
+    qat=dict(
+        model=dict(
+            type="QuantLaneDetector",
+            quantizer=dict(
+                type="LaneQuantizer",
+                global_qconfig=dict(
+                    a_observer=dict(type="mmrazor.MovingAverageMinMaxObserver"),
+                    **_weights,
+                    **_activations,
+                ),
+                tracer=_tracer,
+            ),
+        ),
+    ),
+)

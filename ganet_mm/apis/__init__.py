@@ -1,0 +1,3 @@
+from .lane_inferencer import LaneInferencer
+
+__all__ = ["LaneInferencer"]

@@ -1,0 +1,97 @@
+"""A picture's file: its size and wholeness without decoding it, and its pixels."""
+
+from __future__ import annotations
+
+import struct
+
+import cv2
+import numpy as np
+
+# Markers that carry no length: TEM, RST0..7, SOI, EOI.
+_BARE_MARKERS = {0x01, *range(0xD0, 0xDA)}
+# Start-of-frame markers: all C0..CF but DHT (C4), JPG (C8) and DAC (CC).
+_FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def image_shape(data: bytes) -> tuple[int, int]:
+    """Height and width of a picture file, after a cheap check that the file is whole.
+
+    A JPEG's header is read and its end marker looked for; every other format is decoded.
+
+    Raises:
+        ValueError: The file is empty, no picture, or cut short (says which).
+    """
+    if not data:
+        raise ValueError("the file is empty")
+    if data[:2] == b"\xff\xd8":
+        shape, turned = _jpeg_shape(data)
+        # A decoder stops at EOI; a file without one was cut short. Some cameras pad after it.
+        if data.rfind(b"\xff\xd9", max(len(data) - 65536, 0)) < 0:
+            raise ValueError("the JPEG is cut short (no end marker)")
+        return shape[::-1] if turned else shape
+    return _decode(data).shape[:2]
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """A picture file's pixels, (H, W, 3) uint8 BGR, turned as its EXIF orientation says.
+
+    Raises:
+        ValueError: The file is empty, cut short, or does not decode (says which).
+    """
+    if data[:2] == b"\xff\xd8" or not data:
+        image_shape(data)  # OpenCV fills what is missing of a cut JPEG with grey
+    return _decode(data)
+
+
+def _decode(data: bytes) -> np.ndarray:
+    img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if img is None:
+        raise ValueError("the file is no picture that can be decoded")
+    return img
+
+
+def _jpeg_shape(data: bytes) -> tuple[tuple[int, int], bool]:
+    """Height and width in a JPEG's frame header, and whether EXIF turns it by 90°."""
+    position, turned = 2, False
+    while position + 4 <= len(data):
+        if data[position] != 0xFF:
+            break
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker in _BARE_MARKERS:
+            position += 2
+            continue
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if marker in _FRAME_MARKERS:
+            if position + 9 > len(data):
+                break
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            if height == 0 or width == 0:
+                raise ValueError(f"the JPEG's header says {width}×{height} pixels")
+            return (height, width), turned
+        if marker == 0xE1:
+            turned = _exif_orientation(data[position + 4 : position + 2 + length]) >= 5
+        position += 2 + length
+    raise ValueError("the JPEG has no frame header (cut short or damaged)")
+
+
+def _exif_orientation(segment: bytes) -> int:
+    """The EXIF orientation (1..8) of an APP1 segment; 1 where it has none."""
+    if segment[:6] != b"Exif\0\0" or len(segment) < 14:
+        return 1
+    tiff = segment[6:]
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 1
+    (start,) = struct.unpack_from(order + "I", tiff, 4)
+    if start + 2 > len(tiff):
+        return 1
+    (count,) = struct.unpack_from(order + "H", tiff, start)
+    for entry in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
+        tag, kind = struct.unpack_from(order + "HH", tiff, entry)
+        if tag == 0x0112 and kind == 3:
+            (orientation,) = struct.unpack_from(order + "H", tiff, entry + 8)
+            return orientation if 1 <= orientation <= 8 else 1
+    return 1

@@ -1,0 +1,3 @@
+from .deployed_detector import DeployedLaneDetector
+
+__all__ = ["DeployedLaneDetector"]

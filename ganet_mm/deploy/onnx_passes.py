@@ -1,0 +1,148 @@
+"""Rewrites of an exported QDQ graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def fold_constant_quantize(model: onnx.ModelProto) -> int:
+    """Replaces QuantizeLinear of a constant by the integers it would give, in place.
+
+    The exporter writes a quantized weight as float32 values followed by QuantizeLinear. Both are
+    constants, so the division is done here once and int8 stored: the file gets four times smaller,
+    and no runtime can round differently.
+
+    Returns:
+        How many were folded.
+    """
+    _inline_constant_nodes(model)
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    folded = [
+        node
+        for node in graph.node
+        if node.op_type == "QuantizeLinear" and node.input[0] in constants
+    ]
+    for node in folded:
+        values, scale, zero_point = (
+            numpy_helper.to_array(constants[name]) for name in node.input[:3]
+        )
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+        integers = _quantize(values, scale, zero_point, axis)
+        graph.initializer.append(numpy_helper.from_array(integers, node.output[0]))
+        graph.node.remove(node)
+    _drop_unused_initializers(graph)
+    return len(folded)
+
+
+def compute_outputs_in_integers(model: onnx.ModelProto) -> int:
+    """Rewrites convolutions from integers to a graph output so that they run in integers, in place.
+
+    Runtimes fuse DequantizeLinear, Conv, QuantizeLinear into one integer operator, but a float
+    output has no QuantizeLinear, and they would compute that convolution in floats. Written out,
+    it is ConvInteger to int32, then one multiplication and one addition a channel, and the result
+    is the same up to the rounding of float32. onnxruntime's ConvInteger takes uint8 weights: they
+    are stored shifted by 128, with 128 as their zero point.
+
+    Returns:
+        How many were rewritten.
+    """
+    graph = model.graph
+    outputs = {value.name for value in graph.output}
+    makers = {name: node for node in graph.node for name in node.output}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    rewritten = 0
+    for index, conv in reversed(list(enumerate(graph.node))):
+        if conv.op_type != "Conv" or conv.output[0] not in outputs:
+            continue
+        data, weight = (makers.get(name) for name in conv.input[:2])
+        if any(node is None or node.op_type != "DequantizeLinear" for node in (data, weight)):
+            continue  # a float file
+        graph.node.remove(conv)
+        for offset, node in enumerate(_integer_conv(graph, conv, data, weight, constants)):
+            graph.node.insert(index + offset, node)
+        rewritten += 1
+    _drop_unused_nodes(graph)
+    _drop_unused_initializers(graph)
+    return rewritten
+
+
+def _integer_conv(graph, conv, data, weight, constants) -> list[onnx.NodeProto]:
+    """ConvInteger, Cast, Mul and Add in the place of ``conv`` of two DequantizeLinear nodes."""
+    name = conv.output[0]
+    data_scale = constants[data.input[1]]
+    weight_integers, weight_scale = constants[weight.input[0]], constants[weight.input[1]]
+    bias = constants[conv.input[2]]
+    shape = (1, -1, 1, 1)
+    for suffix, values in (
+        ("weight", (weight_integers.astype(np.int16) + 128).astype(np.uint8)),
+        ("weight_zero_point", np.array(128, np.uint8)),
+        ("scale", (data_scale * weight_scale).astype(np.float32).reshape(shape)),
+        ("bias", bias.astype(np.float32).reshape(shape)),
+    ):
+        graph.initializer.append(numpy_helper.from_array(values, f"{name}/{suffix}"))
+    product = helper.make_node(
+        "ConvInteger",
+        [data.input[0], f"{name}/weight", data.input[2], f"{name}/weight_zero_point"],
+        [f"{name}/int32"],
+        name=f"{name}/ConvInteger",
+    )
+    product.attribute.extend(conv.attribute)
+    return [
+        product,
+        helper.make_node("Cast", [f"{name}/int32"], [f"{name}/float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{name}/float", f"{name}/scale"], [f"{name}/scaled"]),
+        helper.make_node("Add", [f"{name}/scaled", f"{name}/bias"], [name]),
+    ]
+
+
+def _drop_unused_nodes(graph: onnx.GraphProto) -> None:
+    outputs = {value.name for value in graph.output}
+    while True:
+        used = outputs | {name for node in graph.node for name in node.input}
+        unused = [node for node in graph.node if not used.intersection(node.output)]
+        if not unused:
+            return
+        for node in unused:
+            graph.node.remove(node)
+
+
+def _quantize(
+    values: np.ndarray, scale: np.ndarray, zero_point: np.ndarray, axis: int
+) -> np.ndarray:
+    """ONNX QuantizeLinear: round half to even, add the zero point, saturate."""
+    if scale.ndim == 1 and values.ndim > 1:
+        shape = [1] * values.ndim
+        shape[axis] = -1
+        scale, zero_point = scale.reshape(shape), zero_point.reshape(shape)
+    info = np.iinfo(zero_point.dtype)
+    shifted = np.rint(values / scale) + zero_point.astype(np.float32)
+    return np.clip(shifted, info.min, info.max).astype(zero_point.dtype)
+
+
+def _inline_constant_nodes(model: onnx.ModelProto) -> None:
+    """Turns Constant nodes, and Identity of constants, into initializers."""
+    graph = model.graph
+    initializers = {tensor.name: tensor for tensor in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            tensor = TensorProto()
+            tensor.CopyFrom(node.attribute[0].t)
+        elif node.op_type == "Identity" and node.input[0] in initializers:
+            tensor = TensorProto()
+            tensor.CopyFrom(initializers[node.input[0]])
+        else:
+            continue
+        tensor.name = node.output[0]
+        graph.initializer.append(tensor)
+        initializers[tensor.name] = tensor
+        graph.node.remove(node)
+
+
+def _drop_unused_initializers(graph: onnx.GraphProto) -> None:
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

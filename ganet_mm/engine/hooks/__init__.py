@@ -1,0 +1,3 @@
+from .lane_visualization_hook import LaneVisualizationHook
+
+__all__ = ["LaneVisualizationHook"]

@@ -1,0 +1,145 @@
+"""From a config and a command line's wishes to a Runner at work."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from ganet_mm.compat.cpu_ddp import prepare_cpu_ddp
+
+from .checkpoints import is_quantized, load_checkpoint_file, load_weights, model_config
+from .stages import best_checkpoint, stage_config, work_root
+
+
+def run_stage(
+    cfg: Config,
+    stage: str,
+    *,
+    work_dir: str | None = None,
+    load_from: str | None = None,
+    resume: str | None = None,
+    amp: bool = False,
+    auto_scale_lr: bool = False,
+    launcher: str = "none",
+) -> None:
+    """Runs one stage of a config to its end.
+
+    Args:
+        cfg: The whole config, see :func:`.stages.stage_config`.
+        stage: ``float``, ``calibration`` or ``qat``.
+        work_dir: Folder that gets one sub-folder a stage; default ``work_dirs/<config name>``.
+        load_from: Float checkpoint to start from. The quantized stages take the float stage's
+            best by themselves.
+        resume: A checkpoint of this stage, or ``auto`` for its latest.
+        amp: Train with automatic mixed precision.
+        auto_scale_lr: Scale the learning rate with the batch, see mmengine.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+
+    Raises:
+        FileNotFoundError: a checkpoint or data that the stage needs is missing; says what makes it.
+        ValueError: the checkpoint does not fit, or the config lacks something asked for.
+    """
+    root = work_root(cfg, work_dir)
+    if stage != "float" and load_from is None:
+        load_from = str(best_checkpoint(root, "float"))
+    if load_from is not None:
+        state = load_checkpoint_file(load_from)["state_dict"]
+        if is_quantized(state):
+            raise ValueError(f"{load_from} is fake-quantized; {stage} starts from a float one")
+
+    cfg = stage_config(cfg, stage)
+    cfg.work_dir = str(root / stage)
+    cfg.launcher = launcher
+    if amp:
+        cfg.optim_wrapper.type = "AmpOptimWrapper"
+        cfg.optim_wrapper.loss_scale = "dynamic"
+    if auto_scale_lr:
+        if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
+            raise ValueError(f"{cfg.filename}: --auto-scale-lr needs auto_scale_lr.base_batch_size")
+        cfg.auto_scale_lr.enable = True
+    cfg.resume = resume is not None
+    cfg.load_from = resume if resume not in (None, "auto") else None
+    prepare_cpu_ddp(cfg)
+
+    runner = Runner.from_cfg(cfg)
+    if load_from is not None and not cfg.resume:
+        model = runner.model.module if runner.distributed else runner.model
+        target = model if stage == "float" else model.architecture
+        load_weights(target, state, load_from)
+        runner.logger.info(f"weights of {load_from}")
+    if stage == "calibration":
+        runner.test()
+    else:
+        runner.train()
+
+
+def run_test(
+    cfg: Config,
+    checkpoint: str,
+    *,
+    quant: bool = False,
+    backend: str = "onnxruntime",
+    work_dir: str | None = None,
+    out: str | None = None,
+    show_dir: str | None = None,
+    lines_dir: str | None = None,
+    launcher: str = "none",
+) -> dict[str, float]:
+    """Evaluates a checkpoint or an exported file on the config's test set.
+
+    Args:
+        cfg: The float config.
+        checkpoint: ``.pth`` or ``.onnx``.
+        quant: The ``.pth`` holds a fake-quantized model.
+        backend: Runtime for an ``.onnx``.
+        work_dir: Folder for the log; default ``work_dirs/<config name>``.
+        out: JSON file that gets the metric's values.
+        show_dir: Folder that gets a picture a frame, with true and found lanes.
+        lines_dir: Folder that gets the found lanes as ``.lines.txt``.
+        launcher: As in :func:`run_stage`.
+
+    Returns:
+        The metric's values by key.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`.checkpoints.model_config`.
+    """
+    root = work_root(cfg, work_dir)
+    model_cfg = model_config(cfg, checkpoint, quant=quant, backend=backend)
+    cfg = copy.deepcopy(cfg)
+    cfg.model = model_cfg
+    cfg.work_dir = str(root / "test")
+    cfg.launcher = launcher
+    cfg.load_from, cfg.resume = None, False
+    if show_dir is not None:
+        cfg.default_hooks.visualization.show_dir = show_dir
+    if lines_dir is not None:
+        cfg.test_evaluator.lines_dir = lines_dir
+    prepare_cpu_ddp(cfg)
+    runner = Runner.from_cfg(cfg)
+    if Path(checkpoint).suffix != ".onnx":
+        model = runner.model.module if runner.distributed else runner.model
+        load_weights(model, load_checkpoint_file(checkpoint)["state_dict"], checkpoint)
+    metrics = runner.test()
+    if out is not None and is_main_process():
+        write_json(out, metrics)
+    return metrics
+
+
+def write_json(path: str | Path, values: dict) -> None:
+    """Writes a JSON file that appears only when it is whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: str | Path) -> dict:
+    """A file of :func:`write_json`."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))

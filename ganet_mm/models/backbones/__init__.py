@@ -1,0 +1,3 @@
+from .mixvargenet import MixVarGENet
+
+__all__ = ["MixVarGENet"]

@@ -1,0 +1,3 @@
+from .ganet import GaNet
+
+__all__ = ["GaNet"]

@@ -1,0 +1,3 @@
+from .ganet_head import GaNetHead
+
+__all__ = ["GaNetHead"]

@@ -1,0 +1,3 @@
+from .ganet_neck import GaNetNeck
+
+__all__ = ["GaNetNeck"]

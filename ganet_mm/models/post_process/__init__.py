@@ -1,0 +1,3 @@
+from .ganet_decoder import GaNetDecoder
+
+__all__ = ["GaNetDecoder"]

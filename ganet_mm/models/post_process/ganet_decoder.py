@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganet_mm.registry import TASK_UTILS
+
+from ..losses import clamped_sigmoid
+from .lane_grouping import assign_to_centres, group_roots, merge_row_bands
+
+
+@TASK_UTILS.register_module()
+class GaNetDecoder:
+    """The head's raw maps to lanes (arXiv 2204.07335, sec. 3.2).
+
+    Keypoints are the peaks of each row; those that point to a place less than ``root_thr`` below
+    themselves are roots; roots near each other make one lane's start; every keypoint joins the
+    lane whose start it points to.
+
+    Lengths are in cells of the map. A lane in a picture half as high has half as many keypoints:
+    scale ``min_points`` with the input's height, and ``cluster_thr`` with its width.
+
+    Args:
+        root_thr: A keypoint with a smaller predicted y offset to the start is a root.
+        kpt_thr: A keypoint's confidence must be greater.
+        cluster_thr: Reach of a root to another, and of a predicted start to a lane's start.
+        downscale: Pixels of the network's input a cell.
+        min_points: A lane must have more keypoints than this, counted before those of one row are
+            merged.
+    """
+
+    def __init__(
+        self,
+        root_thr: float = 1,
+        kpt_thr: float = 0.4,
+        cluster_thr: float = 5,
+        downscale: int = 8,
+        min_points: int = 10,
+    ) -> None:
+        self.root_thr = root_thr
+        self.kpt_thr = kpt_thr
+        self.cluster_thr = cluster_thr
+        self.downscale = downscale
+        self.min_points = min_points
+
+    def decode(
+        self,
+        kpts_logits: Tensor | np.ndarray,
+        pts_offset: Tensor | np.ndarray,
+        int_offset: Tensor | np.ndarray,
+        scale_factor: Tensor | np.ndarray,
+        crop_offset: Tensor | np.ndarray,
+    ) -> list[list[tuple[np.ndarray, float]]]:
+        """Lanes of one batch in their original pictures.
+
+        Args:
+            kpts_logits: (B, 1, h, w), before the sigmoid.
+            pts_offset: (B, 2, h, w), x and y from a cell to its lane's start, in cells.
+            int_offset: (B, 2, h, w), x and y inside the cell, in cells.
+            scale_factor: (B, 2) x and y: size in the network's input frame over size in the crop.
+            crop_offset: (B, 2) x and y of the crop's corner in the original picture.
+
+        Returns:
+            For each picture a list of (points, score): float32 (N, 2) x, y in pixels of the
+            original picture, N ≥ 2, by strictly falling y with one point a row of cells; score in
+            0..1, the mean confidence of the lane's keypoints.
+        """
+        image, cells, starts, refined, confidence = self._keypoints(
+            torch.as_tensor(kpts_logits), torch.as_tensor(pts_offset), torch.as_tensor(int_offset)
+        )
+        scale_factor = np.asarray(scale_factor, np.float64)
+        crop_offset = np.asarray(crop_offset, np.float64)
+        bounds = np.searchsorted(image, np.arange(len(kpts_logits) + 1))
+        batch_lanes = []
+        for index in range(len(kpts_logits)):
+            own = slice(bounds[index], bounds[index + 1])
+            lanes = self._lanes(cells[own], starts[own], refined[own], confidence[own])
+            batch_lanes.append(
+                [
+                    (
+                        (points * self.downscale / scale_factor[index] + crop_offset[index]).astype(
+                            np.float32
+                        ),
+                        score,
+                    )
+                    for points, score in lanes
+                ]
+            )
+        return batch_lanes
+
+    def _keypoints(
+        self, kpts_logits: Tensor, pts_offset: Tensor, int_offset: Tensor
+    ) -> tuple[np.ndarray, ...]:
+        """All keypoints by image, then column, then row: found on the device, moved at once.
+
+        Returns:
+            float64 arrays: image index (K,), cell (K, 2), predicted start (K, 2), refined position
+            (K, 2), confidence (K,).
+        """
+        heat = clamped_sigmoid(kpts_logits.float())
+        peaks = F.max_pool2d(heat, kernel_size=(1, 3), stride=1, padding=(0, 1))
+        is_keypoint = (heat == peaks) & (heat > self.kpt_thr)
+        image, column, row = is_keypoint[:, 0].transpose(1, 2).nonzero(as_tuple=True)
+        values = torch.cat(
+            [
+                torch.stack([image, column, row], dim=1).double(),
+                pts_offset[image, :, row, column].double(),
+                int_offset[image, :, row, column].double(),
+                heat[image, :, row, column].double(),
+            ],
+            dim=1,
+        )
+        values = values.detach().cpu().numpy()
+        cells = values[:, 1:3]
+        return values[:, 0], cells, cells + values[:, 3:5], cells + values[:, 5:7], values[:, 7]
+
+    def _lanes(
+        self, cells: np.ndarray, starts: np.ndarray, refined: np.ndarray, confidence: np.ndarray
+    ) -> list[tuple[np.ndarray, float]]:
+        """Lanes of one picture, points in cells."""
+        is_root = starts[:, 1] - cells[:, 1] < self.root_thr
+        centres = group_roots(cells[is_root], self.cluster_thr)
+        if len(centres) == 0:
+            return []
+        group = assign_to_centres(starts, centres, self.cluster_thr)
+        lanes = []
+        for index in range(len(centres)):
+            members = group == index
+            if members.sum() <= self.min_points:
+                continue
+            points = merge_row_bands(refined[members], confidence[members])
+            if len(points) >= 2:  # one row only is no line
+                lanes.append((points, float(confidence[members].mean())))
+        return lanes

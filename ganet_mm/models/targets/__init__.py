@@ -1,0 +1,3 @@
+from .ganet_target import GaNetTarget
+
+__all__ = ["GaNetTarget"]

@@ -1,0 +1,4 @@
+from .architecture import QuantLaneDetector
+from .quantizer import LaneQuantizer
+
+__all__ = ["LaneQuantizer", "QuantLaneDetector"]

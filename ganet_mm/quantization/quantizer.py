@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from mmrazor.models import OpenVINOQuantizer
+from torch.ao.quantization import FakeQuantizeBase
+from torch.fx import GraphModule
+
+from ganet_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class LaneQuantizer(OpenVINOQuantizer):
+    """mmrazor's OpenVINO quantizer, whose scheme (u8 activations per tensor, s8 weights per
+    channel, additions and matrix products quantized) onnxruntime runs as well, with float outputs.
+
+    The head's last convolutions take integers and give floats: start-point offsets reach ±100
+    cells, and 256 steps over them would be most of a cell each. mmrazor means to leave outputs
+    alone, but looks for a fake quantizer before the ``output`` node itself and not inside the
+    tuple that a network of several outputs returns.
+    """
+
+    def del_redundant_fakequant(self, prepared: GraphModule) -> GraphModule:
+        prepared = super().del_redundant_fakequant(prepared)
+        graph = prepared.graph
+        output = next(node for node in graph.nodes if node.op == "output")
+        for node in list(output.all_input_nodes):
+            if node.op != "call_module" or list(node.users) != [output]:
+                continue
+            if isinstance(prepared.get_submodule(node.target), FakeQuantizeBase):
+                node.replace_all_uses_with(node.args[0])
+                graph.erase_node(node)
+                prepared.delete_submodule(node.target)
+        graph.lint()
+        prepared.recompile()
+        return prepared

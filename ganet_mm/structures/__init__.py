@@ -1,0 +1,3 @@
+from .lane_data_sample import LaneDataSample
+
+__all__ = ["LaneDataSample"]

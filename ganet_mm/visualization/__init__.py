@@ -1,0 +1,3 @@
+from .lane_visualizer import LaneVisualizer
+
+__all__ = ["LaneVisualizer"]

@@ -1,0 +1,75 @@
+"""Installs ganet_mm; the wheel also carries what ``mim`` looks for (configs, tools, model index)."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+MIM_FILES = ("tools", "configs", "model-index.yml")
+
+
+class BuildWithMimFiles(build_py):
+    """Copies ``tools``, ``configs`` and ``model-index.yml`` to ``ganet_mm/.mim`` in the build.
+
+    Only a wheel gets the copy: an editable install reads the repository itself, and mim refuses
+    two configs of one base name in one tree.
+    """
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / "ganet_mm" / ".mim"
+        for name in MIM_FILES:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(
+                    source,
+                    target / name,
+                    dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("__pycache__"),
+                )
+            else:
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, target / name)
+
+
+def version() -> str:
+    namespace: dict = {}
+    exec((ROOT / "ganet_mm" / "version.py").read_text(), namespace)
+    return namespace["__version__"]
+
+
+setup(
+    name="ganet_mm",
+    version=version(),
+    description="GaNet lane detection for OpenMMLab: from CULane pictures to an integer model",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=find_packages(include=["ganet_mm", "ganet_mm.*"]),
+    # mmcv is missing on purpose: mmcv and mmcv-lite install the same package, see README.
+    install_requires=[
+        "torch>=2.13,<2.14",
+        "mmengine>=0.10.7,<0.11",
+        "mmdet>=3.3.0,<3.4",
+        "mmrazor>=1.0.0,<1.1",
+        "lmdb>=3.0,<4",
+        "opencv-python>=5.0,<6",
+        "numpy>=2.4,<2.5",
+        "scipy>=1.17,<1.18",
+        "onnx>=1.23,<1.24",
+        "onnxruntime>=1.32,<1.33",
+        "rich>=15,<16",
+        "tensorboard>=2.21,<2.22",
+        "joblib>=1.6,<2",
+        "scikit-learn>=1.9,<2",
+        "ordered-set>=4.1,<5",
+    ],
+    extras_require={"openvino": ["openvino>=2026.4,<2027"]},
+    cmdclass={"build_py": BuildWithMimFiles},
+    zip_safe=False,
+)

@@ -1,0 +1,71 @@
+import cv2
+import numpy as np
+import pytest
+
+from ganet_mm.datasets.pictures import decode_image, image_shape
+
+PICTURE = cv2.GaussianBlur(
+    np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8), (9, 9), 3
+)
+
+
+def encoded(suffix: str, *options: int) -> bytes:
+    return cv2.imencode(suffix, PICTURE, options)[1].tobytes()
+
+
+JPEG = encoded(".jpg")
+
+
+def with_orientation(data: bytes, orientation: int, order: str) -> bytes:
+    """``data`` with an EXIF segment, written by hand from the TIFF specification."""
+    little = order == "little"
+    number = lambda value, size: value.to_bytes(size, order)  # noqa: E731
+    entry = number(0x0112, 2) + number(3, 2) + number(1, 4) + number(orientation, 2) + b"\0\0"
+    tiff = (b"II" if little else b"MM") + number(42, 2) + number(8, 4)
+    tiff += number(1, 2) + entry + number(0, 4)
+    segment = b"Exif\0\0" + tiff
+    return data[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + data[2:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        JPEG,
+        encoded(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        encoded(".jpg", cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
+        encoded(".png"),
+        encoded(".bmp"),
+    ],
+)
+def test_shape_is_the_decoded_shape(data):
+    assert image_shape(data) == (30, 50) == decode_image(data).shape[:2]
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(orientation, order):
+    data = with_orientation(JPEG, orientation, order)
+    assert image_shape(data) == decode_image(data).shape[:2]
+    assert image_shape(data) == ((50, 30) if orientation >= 5 else (30, 50))
+
+
+@pytest.mark.parametrize("read", [image_shape, decode_image])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"not a picture", "no picture"),
+        (JPEG[:100], "no frame header"),
+        (JPEG[:-2], "cut short"),
+        (JPEG[: len(JPEG) * 2 // 3], "cut short"),
+        (b"\xff\xd8\xff\xd9", "no frame header"),
+        (b"\xff\xd8" + b"x" * 40, "no frame header"),
+    ],
+)
+def test_no_whole_picture(read, data, message):
+    with pytest.raises(ValueError, match=message):
+        read(data)
+
+
+def test_padding_after_the_end_is_fine():
+    assert image_shape(JPEG + b"\0" * 512) == (30, 50)

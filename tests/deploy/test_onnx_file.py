@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from ganet_mm.deploy.onnx_file import METADATA_KEY, export_onnx, read_metadata
+from ganet_mm.deploy.operators import executed_operators
+from ganet_mm.deploy.runtimes import OnnxRuntime, load_runtime
+from ganet_mm.quantization.freeze import freeze
+
+INPUT = (96, 192)
+
+
+class Maps(torch.nn.Module):
+    def __init__(self, graph):
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, x):
+        return self.graph(x, None, "tensor")
+
+
+@pytest.fixture
+def exported(quantized, tmp_path):
+    """(path, frozen module) of a quantized network."""
+    frozen = Maps(freeze(quantized().graph))
+    path = tmp_path / "model_int8.onnx"
+    export_onnx(frozen, INPUT, path, dict(precision="int8"))
+    return path, frozen
+
+
+def frame(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, (1, 3, *INPUT)).astype(np.float32)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_runtime_gives_the_frozen_graphs_maps(exported, backend):
+    path, frozen = exported
+    runtime = load_runtime(backend, path, threads=1)
+    for seed in range(3):
+        with torch.no_grad():
+            expected = [part.numpy() for part in frozen(torch.from_numpy(frame(seed)))]
+        for a, b in zip(expected, runtime.run(frame(seed)), strict=True):
+            assert a.shape == b.shape
+            # A value on the border between two integers may fall to the other side, and the
+            # untrained network passes that on undamped.
+            assert np.abs(a - b).mean() < 0.1 * np.abs(a).mean()
+
+
+def test_every_convolution_and_residual_addition_runs_in_integers(exported):
+    integer, floating = executed_operators(exported[0])
+    assert integer["QLinearConv"] + integer["ConvInteger"] == 55
+    assert integer["ConvInteger"] == 3  # the head's float outputs
+    assert integer["QLinearAdd"] == 21  # 18 residual, position embedding, attention and pyramid
+    assert set(floating) == {"Resize", "Mul", "Add"}
+    # ×2 up-sampling twice; scale and bias of the three float outputs.
+    assert floating == {"Resize": 2, "Mul": 3, "Add": 3}
+
+
+def test_weights_are_stored_as_integers(exported):
+    model = onnx.load(str(exported[0]))
+    kinds = {}
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.ndim == 4 and values.size > 100:
+            kinds.setdefault(values.dtype.name, []).append(tensor.name)
+    assert set(kinds) == {"int8", "uint8"}
+    assert len(kinds["int8"]) >= 50
+    assert exported[0].stat().st_size < 1.6e6
+
+
+def test_metadata_comes_back(exported):
+    path, _ = exported
+    assert OnnxRuntime(path).metadata["input_size"] == list(INPUT)
+    assert read_metadata(onnx.load(str(path)), str(path))["precision"] == "int8"
+    assert not list(path.parent.glob("*.partial"))
+
+
+def test_foreign_and_other_versions_files_are_refused(exported, tmp_path):
+    model = onnx.load(str(exported[0]))
+    record = json.loads(model.metadata_props[0].value)
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps({**record, "format_version": 99})})
+    other = tmp_path / "other.onnx"
+    onnx.save(model, str(other))
+    with pytest.raises(ValueError, match=r"other.onnx has format version 99"):
+        OnnxRuntime(other)
+    onnx.helper.set_model_props(model, {})
+    foreign = tmp_path / "foreign.onnx"
+    onnx.save(model, str(foreign))
+    with pytest.raises(ValueError, match=r"foreign.onnx was not exported by ganet_mm"):
+        load_runtime("openvino", foreign)
+    with pytest.raises(FileNotFoundError, match="tools/export.py"):
+        OnnxRuntime(tmp_path / "none.onnx")
+    with pytest.raises(ValueError, match="backend 'tensorrt' is unknown"):
+        load_runtime("tensorrt", exported[0])

@@ -1,0 +1,31 @@
+"""Runs the whole pipeline once on drawn roads and ends with a table and pictures.
+
+Run again, it keeps what is whole and goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ganet_mm.apis.demo import run_demo
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", nargs="?", default="configs/ganet_synlane.py")
+    parser.add_argument("--train", type=int, default=800, help="frames to draw for training")
+    parser.add_argument("--val", type=int, default=90, help="for validation")
+    parser.add_argument("--test", type=int, default=270, help="for the test, nine categories")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn world")
+    parser.add_argument("--work-dir", help="default: work_dirs/<config name>")
+    args = parser.parse_args()
+    run_demo(
+        args.config,
+        frames=(args.train, args.val, args.test),
+        work_dir=args.work_dir,
+        seed=args.seed,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Exports a checkpoint to ONNX: a fake-quantized one to integers, a float one to float32.
+
+The file is compared with the checkpoint on frames of the config's test set before the tool ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmengine.config import Config, DictAction
+
+from ganet_mm.deploy.export_model import export_checkpoint
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="the config that the checkpoint was trained with")
+    parser.add_argument("checkpoint", help=".pth of the qat or calibration stage, or a float one")
+    parser.add_argument("--out", required=True, help="the .onnx file to write")
+    parser.add_argument("--frames", type=int, default=50, help="test frames to compare on")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="override settings")
+    args = parser.parse_args()
+    try:
+        cfg = Config.fromfile(args.config)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+        export_checkpoint(cfg, args.checkpoint, args.out, args.frames)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

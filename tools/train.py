@@ -1,0 +1,77 @@
+"""Trains one stage of a config: float, calibration or QAT."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from mmengine.config import Config, DictAction
+
+from ganet_mm.engine.launch import run_stage
+from ganet_mm.engine.stages import STAGES
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="train config file path")
+    parser.add_argument(
+        "--stage",
+        choices=STAGES,
+        default="float",
+        help="float trains the network; calibration finds the ranges of its activations from the "
+        "best float checkpoint; qat trains it on with quantization in the loop",
+    )
+    parser.add_argument(
+        "--work-dir", help="where each stage writes its folder (default: work_dirs/<config name>)"
+    )
+    parser.add_argument(
+        "--load-from", help="float checkpoint to start from, instead of the float stage's best"
+    )
+    parser.add_argument("--amp", action="store_true", help="train with automatic mixed precision")
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate by the real batch size over auto_scale_lr.base_batch_size",
+    )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        help="resume from this checkpoint, or without a value from the stage's latest",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        help="override settings of the config, xxx=yyy, nested keys by dots, lists as key=[a,b]",
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    # torch.distributed.launch passes --local-rank, older versions --local_rank.
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    args = parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    try:
+        cfg = Config.fromfile(args.config)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+        run_stage(
+            cfg,
+            args.stage,
+            work_dir=args.work_dir,
+            load_from=args.load_from,
+            resume=args.resume,
+            amp=args.amp,
+            auto_scale_lr=args.auto_scale_lr,
+            launcher=args.launcher,
+        )
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
