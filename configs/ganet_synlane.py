@@ -70,9 +70,7 @@ stages = dict(
         test_cfg=dict(calibrate_dataloader=calibrate_dataloader, calibrate_steps=20),
     ),
     qat=dict(
-        train_cfg=dict(
-            max_epochs=1, val_interval=1, disable_observer_begin=-1, freeze_bn_begin=1
-        ),
+        train_cfg=dict(max_epochs=1, val_interval=1, disable_observer_begin=-1, freeze_bn_begin=1),
         optim_wrapper=dict(optimizer=dict(lr=1e-4)),
         param_scheduler=[
             dict(type="StepLR", step_size=1, gamma=0.1, begin=0, end=1, by_epoch=True)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Before torch is imported: tests run side by side, and OpenMP's threads would fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import copy
 
 import pytest
@@ -17,9 +22,8 @@ SMALL_INPUT = (96, 192)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _scope_and_threads():
+def _default_scope():
     init_default_scope("ganet_mm")
-    torch.set_num_threads(1)  # tests run side by side
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ stages = dict(
                 tracer=_tracer,
             ),
         ),
+        # PTQLoop saves its one checkpoint itself and validates outside of a training.
+        default_hooks=dict(checkpoint=dict(save_best=None)),
     ),
     qat=dict(
         model=dict(

@@ -13,16 +13,16 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.infer import BaseInferencer
 from mmengine.registry import init_default_scope
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..engine import checkpoints
 from ..registry import INFERENCERS, VISUALIZERS
 from ..structures import LaneDataSample
 from ..visualization import LaneVisualizer
-from .inputs import Frame, Input, Source, UnreadableInputError, count_frames, expand_inputs
+from .inputs import Frame, Input, Source, UnreadableInputError, expand_inputs
 from .inputs import read_frames as _read_frames
 from .outputs import OutputFolder
 from .picture_pipeline import PicturePipeline
+from .progress import FrameProgress
 
 BACKENDS = ("torch", "onnxruntime", "openvino")
 
@@ -143,7 +143,7 @@ class LaneInferencer(BaseInferencer):
         visualization: list[np.ndarray] = []
         frames = self._frames(sources, on_error, failed)
         try:
-            with self._progress(sources, batch_size) as advance:
+            with FrameProgress(sources, batch_size, self.show_progress) as advance:
                 for batch, samples in self._run(frames, batch_size, score_thr):
                     drawn = self.visualize(batch, samples, show, wait_time) if drawn_needed else []
                     if return_vis:
@@ -249,9 +249,6 @@ class LaneInferencer(BaseInferencer):
     def forward(self, inputs: dict, **kwargs) -> list[LaneDataSample]:
         return self.model.test_step(inputs)
 
-    def _progress(self, sources: Sequence[Source], batch_size: int):
-        return _FrameProgress(sources, batch_size, self.show_progress)
-
     def _init_model(self, cfg: ConfigDict, weights: str, device: str = "cpu"):
         # mmengine's BaseModel looks its data preprocessor up in the default scope
         init_default_scope(cfg.get("default_scope", "ganet_mm"))
@@ -276,36 +273,6 @@ class LaneInferencer(BaseInferencer):
         options.setdefault("type", "LaneVisualizer")
         options["name"] = f"lane_inferencer_{datetime.now().timestamp()}"
         return VISUALIZERS.build(options)
-
-
-class _FrameProgress:
-    """A rich progress bar over frames that shows up only for more than one batch."""
-
-    def __init__(self, sources: Sequence[Source], batch_size: int, wanted: bool) -> None:
-        counts = [count_frames(source) for source in sources] if wanted else []
-        total = None if None in counts else sum(counts)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            disable=not wanted or (total is not None and total <= batch_size),
-        )
-        self._task = self._bar.add_task("finding lanes", total=total, rate="")
-
-    def __enter__(self):
-        self._bar.start()
-        return self._advance
-
-    def _advance(self, frames: int) -> None:
-        self._bar.update(self._task, advance=frames)
-        speed = self._bar.tasks[0].speed
-        if speed:
-            self._bar.update(self._task, rate=f"{speed:.1f} frames/s")
-
-    def __exit__(self, *error) -> None:
-        self._bar.stop()
 
 
 def _choose_backend(weights: str, backend: str | None) -> str:

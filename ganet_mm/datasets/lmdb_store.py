@@ -195,7 +195,11 @@ def _missing(path: str) -> str:
 
 
 class LmdbWriter:
-    """Frames into an LMDB, a batch at a time, each batch whole on disk or not there at all.
+    """Frames into an LMDB, a batch at a time, each batch whole or not there at all.
+
+    That holds when the process is killed at any moment. It holds after a loss of power from
+    :meth:`close` on only, as the disk is not waited for before: LMDB without flushing packs twice
+    as fast.
 
     Args:
         path: The LMDB's folder; made if missing, else carried on.
@@ -205,7 +209,7 @@ class LmdbWriter:
     def __init__(self, path: str | os.PathLike, map_size: int) -> None:
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
-        self._env = lmdb.open(os.path.realpath(path), map_size=map_size, lock=False)
+        self._env = lmdb.open(os.path.realpath(path), map_size=map_size, lock=False, sync=False)
         with self._env.begin() as transaction:
             value = transaction.get(META_KEY)
         self.meta: dict | None = None if value is None else json.loads(value)
@@ -213,8 +217,7 @@ class LmdbWriter:
     def write(self, index: int, records: list[bytes], meta: dict) -> None:
         """Puts ``records`` at positions ``index``, ``index`` + 1, … with the index that then holds.
 
-        One transaction, flushed to disk: after a kill or a loss of power either all of it is
-        there, or nothing.
+        One transaction: after a kill either all of it is there, or nothing.
 
         Raises:
             OSError: The disk is full or does not take the data.
@@ -231,16 +234,16 @@ class LmdbWriter:
         self.meta = meta
 
     def close(self) -> None:
-        """Closes the LMDB. The file is given its full length, which readers check.
+        """Closes the LMDB, all of it on disk. The file is given its full length.
 
-        LMDB may leave unused pages at the end unwritten; without them a whole file would look cut
-        short.
+        Readers check the length, and LMDB may leave unused pages at the end unwritten.
         """
         needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
         self._env.close()
-        data = self.path / "data.mdb"
-        if data.stat().st_size < needed:
-            os.truncate(data, needed)
+        with (self.path / "data.mdb").open("r+b") as file:
+            if os.fstat(file.fileno()).st_size < needed:
+                os.truncate(file.fileno(), needed)
+            os.fsync(file.fileno())
 
     def __enter__(self) -> LmdbWriter:
         return self

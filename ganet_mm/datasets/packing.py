@@ -25,8 +25,9 @@ from .lmdb_store import LmdbReader, LmdbWriter, partial_path
 from .pictures import decode_image, image_shape
 from .record import encode_record
 
-# Bytes a transaction: large enough that flushing to disk costs little, small enough for memory.
-_BATCH_BYTES = 64 << 20
+# Bytes a transaction: large enough that flushing to disk costs little, small enough for memory,
+# which holds three of them (read ahead, gathered, in LMDB's hands).
+_BATCH_BYTES = 128 << 20
 _PAGE = 4096
 
 Progress = Callable[[int], None]
@@ -210,15 +211,38 @@ def is_packed(source: Source, out: str | os.PathLike) -> bool:
 
 @contextmanager
 def _locked(partial: Path) -> Iterator[None]:
-    """Keeps a second packer out of ``partial``; the lock goes with the process that holds it."""
+    """Keeps ``partial`` to one packer, and to one run of the machine.
+
+    What a killed packer wrote is whole as long as the machine runs on; after a loss of power it
+    may not be, as the disk is not waited for until the pack's end. The lock file goes with the
+    process that holds it and names the machine's run.
+    """
     import fcntl
 
-    with (partial / "pack.lock").open("w") as file:
+    with (partial / "pack.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise FileExistsError(f"{partial}: another process is packing there") from None
+        file.seek(0)
+        began = file.read()
+        if began and began != _machine_run():
+            raise FileExistsError(
+                f"{partial}: the machine was restarted since this pack began, and what was not "
+                "on disk by then is lost; remove the folder and pack again"
+            )
+        if not began:
+            file.write(_machine_run())
+            file.flush()
         yield
+
+
+def _machine_run() -> str:
+    """Names the time between two starts of the machine, where the system tells."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
 
 
 def pack(
@@ -273,7 +297,7 @@ def pack(
             with LmdbWriter(partial, 2 * source.needed_bytes(source.start) + (1 << 26)) as writer:
                 begun = _begin(source, writer, partial)
                 progress(begun["next"] - source.start)
-                frames = _encode_all(source, begun["next"], workers, verify_images)
+                frames = _encode_all(source, begun["next"], workers, verify_images, batch_bytes)
                 for done in _write_batches(source, writer, begun, frames, skip_bad, batch_bytes):
                     progress(done - source.start)
                 if not writer.meta or not writer.meta["count"]:
@@ -346,31 +370,31 @@ def _write_batches(
 
 
 def _encode_all(
-    source: Source, start: int, workers: int, verify_images: bool
+    source: Source, start: int, workers: int, verify_images: bool, ahead: int
 ) -> Iterator[tuple[int, tuple[bytes, int] | BadFrameError]]:
     """Each picture from ``start`` on, in order: position, and record with its number of lanes.
 
-    In place of a record that cannot be made stands its error.
-
-    Threads do, as reading, checksums and decoding run outside the interpreter's lock. Only a few
-    frames a thread are held at once.
+    In place of a record that cannot be made stands its error. Threads read, as reading, checksums
+    and decoding run outside the interpreter's lock; they go on while a batch is flushed to disk,
+    up to ``ahead`` bytes.
     """
-    positions = iter(range(start, source.stop))
+    sizes = np.maximum(source.sizes, 0).sum(axis=1).tolist()
     pending: deque = deque()
+    position, held = start, 0
     with ThreadPoolExecutor(workers) as pool:
         try:
-            while True:
-                while (
-                    len(pending) < 4 * workers and (position := next(positions, None)) is not None
-                ):
-                    pending.append((position, pool.submit(source.encode, position, verify_images)))
-                if not pending:
-                    return
-                position, future = pending.popleft()
+            while pending or position < source.stop:
+                while position < source.stop and (len(pending) < workers or held < ahead):
+                    future = pool.submit(source.encode, position, verify_images)
+                    pending.append((position, future))
+                    held += sizes[position]
+                    position += 1
+                done, future = pending.popleft()
+                held -= sizes[done]
                 error = future.exception()
                 if error is not None and not isinstance(error, BadFrameError):
                     raise error
-                yield position, error if error is not None else future.result()
+                yield done, error if error is not None else future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ganet_mm.version import __version__
 
 from .comparison import Maps, compare_maps, comparison_table
 from .onnx_file import export_onnx
+from .operators import executed_operators
 from .runtimes import OnnxRuntime
 
 
@@ -88,9 +90,15 @@ def export_checkpoint(cfg: Config, checkpoint: str | Path, out: str | Path, fram
     result = compare_maps(inputs, reference, OnnxRuntime(out).run)
     console = Console()
     console.print(comparison_table(result, f"{out} in onnxruntime against {Path(checkpoint).name}"))
+    integer, floating = executed_operators(out)
+    console.print(f"in integers: {_listed(integer)}; in floats: {_listed(floating)}")
     size = Path(out).stat().st_size
     console.print(f"{out}: {size / 1e6:.2f} MB, {'int8' if quantized else 'float32'}")
     return result
+
+
+def _listed(operators: Counter) -> str:
+    return ", ".join(f"{count} {name}" for name, count in operators.most_common()) or "none"
 
 
 def test_inputs(cfg: Config, data_preprocessor: nn.Module, count: int) -> Iterator[np.ndarray]:

@@ -14,7 +14,13 @@ from .runtimes import OnnxRuntime
 INTEGER_TYPES = {TensorProto.INT8, TensorProto.UINT8}
 # They change a tensor's type or shape and compute nothing.
 PLUMBING = {
-    "QuantizeLinear", "DequantizeLinear", "Cast", "Reshape", "Transpose", "Flatten", "Identity"
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "Cast",
+    "Reshape",
+    "Transpose",
+    "Flatten",
+    "Identity",
 }
 
 
@@ -53,6 +59,10 @@ def _tensor_types(graph: onnx.GraphProto) -> dict[str, int]:
             types[node.output[0]] = types.get(node.input[2], TensorProto.UINT8)
         elif node.op_type == "DequantizeLinear":
             types[node.output[0]] = TensorProto.FLOAT
+        elif node.op_type == "ConvInteger":
+            types[node.output[0]] = TensorProto.INT32
+        elif node.op_type == "Cast":
+            types[node.output[0]] = next(a.i for a in node.attribute if a.name == "to")
         else:
             for name in node.output:
                 types.setdefault(name, types.get(node.input[0], TensorProto.FLOAT))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
 from torch import nn
 
 from ganet_mm.registry import MODELS
@@ -148,6 +149,7 @@ def build_model(
     Raises:
         FileNotFoundError, ValueError: as :func:`model_config` and :func:`load_weights`.
     """
+    init_default_scope(cfg.get("default_scope", "ganet_mm"))
     model = MODELS.build(model_config(cfg, checkpoint, quant=quant, backend=backend))
     if Path(checkpoint).suffix != ".onnx":
         load_weights(model, load_checkpoint_file(checkpoint)["state_dict"], str(checkpoint))

@@ -142,6 +142,9 @@ def _blocks(lanes: Sequence[np.ndarray]) -> list[list[int]]:
 
 def _outer_runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First and last set column of each row of ``mask`` (H, W): (H,) each, _FAR, −_FAR for none."""
+    if not mask.size:
+        empty = np.full(len(mask), _FAR)
+        return empty, -empty
     occupied = mask.any(axis=1)
     left = np.where(occupied, mask.argmax(axis=1), _FAR)
     right = np.where(occupied, mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1), -_FAR)
@@ -252,6 +255,7 @@ class _LineTable:
         self.disc = list(
             zip((left - self.radius).tolist(), (right - self.radius).tolist(), strict=True)
         )
+        self._canvas = np.zeros((height, width), np.uint8)
         self._sides = 1 + 4 * self.margin
         self._entry = np.full((2 * _REACH + 1) ** 2 * self._sides**2, -1, np.int32)
         self._runs: list[tuple[bool, list[tuple[int, int, int]]]] = []
@@ -281,18 +285,36 @@ class _LineTable:
 
     def _draw(self, x: int, y: int, dx: int, dy: int) -> tuple[bool, list[tuple[int, int, int]]]:
         """Whether the line is discs and single runs, and the runs (row, left, right) beyond."""
-        drawn = np.zeros((self.height, self.width), np.uint8)
-        cv2.line(drawn, (x, y), (x + dx, y + dy), 1, self.thickness)
-        discs = np.zeros_like(drawn)
-        for end in ((x, y), (x + dx, y + dy)):
-            cv2.line(discs, end, end, 1, self.thickness)
+        rows = slice(max(y - self.margin, 0), max(y + self.margin, 0))
+        columns = slice(max(x - self.margin, 0), max(x + self.margin, 0))
+        drawn, whole = self._cut((x, y), (x + dx, y + dy), rows, columns)
+        start, _ = self._cut((x, y), (x, y), rows, columns)
+        end, _ = self._cut((x + dx, y + dy), (x + dx, y + dy), rows, columns)
+        discs = start | end
         left, right = _outer_runs(drawn)
-        usable = np.maximum(right - left + 1, 0).sum() == np.count_nonzero(drawn)
-        usable &= not (discs > drawn).any()
-        rows = np.flatnonzero((drawn > discs).any(axis=1)).tolist()
-        usable &= len(rows) <= _EXTRA
-        runs = [(row - y, int(left[row]) - x, int(right[row]) - x) for row in rows[:_EXTRA]]
-        return bool(usable), runs
+        usable = whole and np.maximum(right - left + 1, 0).sum() == np.count_nonzero(drawn)
+        usable = usable and not (discs > drawn).any()
+        beyond = np.flatnonzero((drawn > discs).any(axis=1)).tolist()
+        usable = usable and len(beyond) <= _EXTRA
+        down, across = rows.start - y, columns.start - x
+        runs = [
+            (row + down, int(left[row]) + across, int(right[row]) + across)
+            for row in beyond[:_EXTRA]
+        ]
+        return usable, runs
+
+    def _cut(
+        self, start: tuple[int, int], end: tuple[int, int], rows: slice, columns: slice
+    ) -> tuple[np.ndarray, bool]:
+        """What of a line drawn on the whole picture lies in a part of it, and whether all does."""
+        cv2.line(self._canvas, start, end, 1, self.thickness)
+        part = self._canvas[rows, columns].copy()
+        whole = cv2.countNonZero(self._canvas) == np.count_nonzero(part)
+        if whole:
+            self._canvas[rows, columns] = 0
+        else:
+            self._canvas[:] = 0
+        return part, whole
 
     def _index(self) -> None:
         """Makes the arrays from the entries drawn so far."""

@@ -105,8 +105,12 @@ class LaneVisualizer(Visualizer):
         pts_offset: np.ndarray | None = None,
         kpt_thr: float = 0.4,
         downscale: int = 8,
+        row_step: int = 3,
     ) -> np.ndarray:
         """Draws a heat map, and arrows from its keypoints to their lane starts.
+
+        Keypoints are cells above ``kpt_thr`` that are no cooler than their left and right
+        neighbour, as the decoder takes them.
 
         Args:
             image: (H, W, 3) uint8, RGB, the network's input frame.
@@ -114,13 +118,18 @@ class LaneVisualizer(Visualizer):
             pts_offset: (2, h, w) cells, x and y.
             kpt_thr: arrows start at cells hotter than this.
             downscale: pixels a cell.
+            row_step: draw arrows in every ``row_step``-th row of cells only: all hide the road.
 
         Returns:
             (H, W, 3) uint8, RGB.
         """
         img = overlay_heatmap(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), heat)
         if pts_offset is not None:
-            img = draw_offset_arrows(img, pts_offset, np.asarray(heat) > kpt_thr, downscale)
+            heat = np.asarray(heat)
+            beside = np.pad(heat, ((0, 0), (1, 1)))
+            cells = (heat > kpt_thr) & (heat >= beside[:, :-2]) & (heat >= beside[:, 2:])
+            cells[np.arange(len(cells)) % row_step != 0] = False
+            img = draw_offset_arrows(img, pts_offset, cells, downscale)
         return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
 
     @master_only

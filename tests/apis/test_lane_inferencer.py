@@ -1,5 +1,6 @@
 import json
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,8 +13,10 @@ from ganet_mm.apis import LaneInferencer
 from ganet_mm.apis.inputs import UnreadableInputError
 from ganet_mm.deploy.onnx_file import export_onnx
 from ganet_mm.engine.checkpoints import build_model
+from ganet_mm.engine.stages import stage_config
 from ganet_mm.evaluation.lines_file import read_lines_file
-from ganet_mm.registry import TRANSFORMS
+from ganet_mm.quantization.architecture import QuantLaneDetector
+from ganet_mm.registry import MODELS, TRANSFORMS
 from ganet_mm.structures import LaneDataSample
 
 
@@ -240,6 +243,22 @@ def test_an_exported_model_finds_the_same_lanes(cfg, inferencer, onnx_file, road
             lane, reference = np.array(lane), np.array(reference)
             distance = np.linalg.norm(lane[:, None] - reference, axis=2).min(axis=0)
             assert np.mean(distance < 0.5) > 0.7
+
+
+def test_a_fake_quantized_checkpoint_is_told_from_a_float_one(cfg, checkpoint, road, tmp_path):
+    repository = Path(__file__).parents[2]
+    cfg = Config(cfg.to_dict())
+    cfg.stages = Config.fromfile(repository / "configs/_base_/quantization.py").stages
+    stage = stage_config(cfg, "qat")
+    model = MODELS.build(stage.model)
+    state = torch.load(checkpoint, weights_only=True)["state_dict"]
+    model.architecture.load_state_dict(state)
+    path = tmp_path / "qat.pth"
+    torch.save({"state_dict": model.state_dict(), "meta": {"cfg": stage.pretty_text}}, path)
+    inferencer = LaneInferencer(cfg, path, device="cpu", show_progress=False)
+    assert isinstance(inferencer.model, QuantLaneDetector)
+    (prediction,) = inferencer(road())["predictions"]
+    assert len(prediction["lanes"]) == len(prediction["scores"]) > 0
 
 
 @pytest.mark.parametrize(

@@ -93,5 +93,5 @@ def test_a_frame_size_in_the_config_comes_first(cfg, road):
 
 
 def test_a_pipeline_without_decoding_is_refused(cfg):
-    with pytest.raises(ValueError, match="begin with DecodeImage.*FixedCrop"):
+    with pytest.raises(ValueError, match=r"begin with DecodeImage.*FixedCrop"):
         PicturePipeline(cfg.test_dataloader.dataset.pipeline[1:])

@@ -11,7 +11,9 @@ import ganet_mm  # noqa: F401
 
 
 def run(code: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True
+    )
 
 
 def test_mmrazor_imports_whole():
@@ -95,7 +97,5 @@ def test_torch_gets_its_own_pattern_class_back():
     from torch.ao.quantization.quantize_fx import prepare_qat_fx
 
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).train()
-    prepared = prepare_qat_fx(
-        net, get_default_qat_qconfig_mapping(), (torch.rand(1, 3, 8, 8),)
-    )
+    prepared = prepare_qat_fx(net, get_default_qat_qconfig_mapping(), (torch.rand(1, 3, 8, 8),))
     assert any(type(m).__name__ == "ConvBnReLU2d" for m in prepared.modules())

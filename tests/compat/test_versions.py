@@ -25,7 +25,9 @@ def test_another_version_gives_one_clear_warning(monkeypatch, package):
 
 
 def test_a_local_build_tag_is_no_other_version(monkeypatch):
-    monkeypatch.setattr(versions, "installed_version", lambda name: versions.TESTED[name][0] + "+cpu")
+    monkeypatch.setattr(
+        versions, "installed_version", lambda name: versions.TESTED[name][0] + "+cpu"
+    )
     assert versions.untested_versions() == []
 
 

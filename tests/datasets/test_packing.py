@@ -283,6 +283,15 @@ def test_second_packer_is_kept_out(folder, tmp_path):
     assert len(LmdbReader(tmp_path / "out")) == COUNT
 
 
+def test_pack_begun_before_a_restart_of_the_machine_is_not_trusted(folder, tmp_path, monkeypatch):
+    (folder / "clip_1.MP4/00012.jpg").unlink()
+    with pytest.raises(BadFrameError):
+        packing.pack(source(folder), tmp_path / "out", resume=True)
+    monkeypatch.setattr(packing, "_machine_run", lambda: "another")
+    with pytest.raises(FileExistsError, match="the machine was restarted since"):
+        packing.pack(source(folder), tmp_path / "out", resume=True)
+
+
 def test_missing_folder_and_list(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere: no such folder.*make_synlane"):
         Source.open(tmp_path / "nowhere", tmp_path / "list.txt")

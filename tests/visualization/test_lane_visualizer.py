@@ -66,7 +66,7 @@ def test_low_scores_are_not_drawn_and_do_not_match(visualizer):
     assert colour_at(drawn, 900) == rgb(FALSE)
 
 
-def test_maps_are_drawn_in_the_network_frame(visualizer):
+def test_maps_are_drawn_in_the_network_frame_with_arrows_at_keypoints(visualizer):
     image = np.full((96, 192, 3), 90, np.uint8)
     heat = np.zeros((12, 24))
     heat[3, 5] = 0.9
@@ -77,6 +77,11 @@ def test_maps_are_drawn_in_the_network_frame(visualizer):
     arrows = visualizer.draw_maps(image, heat, offset)
     changed = (arrows != plain).any(axis=2)
     assert changed[24 + 20, 40 + 32]  # half way to the start
+    # only hottest cells of a row, and only every third row, send arrows
+    heat[3, 6] = heat[4, 12] = 0.8
+    offset[:, 3, 6] = offset[:, 4, 12] = 0, 7
+    more = (visualizer.draw_maps(image, heat, offset) != arrows).any(axis=2)
+    assert more[24:32, 48:56].any() and not more[50:].any()
 
 
 def test_tensorboard_gets_the_picture_under_its_tag_and_step(tmp_path):

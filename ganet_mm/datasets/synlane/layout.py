@@ -80,7 +80,7 @@ def choose_course(rng: np.random.Generator, level: Level, category: str) -> Cour
 
 def choose_layout(rng: np.random.Generator) -> Layout:
     """Lanes and what lies beside them."""
-    lanes = int(rng.choice([1, 2, 3, 4], p=[0.06, 0.3, 0.42, 0.22]))
+    lanes = int(rng.choice([1, 2, 3, 4], p=[0.04, 0.24, 0.4, 0.32]))
     own = int(rng.integers(lanes))
     width = rng.uniform(3.2, 3.75)
     edges = tuple(float((i - own - 0.5) * width) for i in range(lanes + 1))
@@ -180,10 +180,6 @@ def choose_symbols(rng: np.random.Generator, layout: Layout, category: str) -> t
             shapes += markings.arrow("ahead", rng.uniform(12, 40), own)
         elif chance < 0.14:
             shapes += markings.diamond(rng.uniform(8, 30), own)
-        elif chance < 0.2:
-            s = rng.uniform(45, 80)
-            shapes.append(markings.bar(s, 0.4, layout.edges[0], layout.edges[-1]))
-            shapes += markings.crossing(s + 2, 4.0, layout.left, layout.right)
     strength, wear = rng.uniform(0.55, 0.9), rng.uniform(0.05, 0.35)
     return tuple(Symbol(tuple(shape), WHITE, float(strength), float(wear)) for shape in shapes)
 

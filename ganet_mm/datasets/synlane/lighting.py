@@ -47,6 +47,8 @@ class Night:
         tint: BGR factors of the head-lights.
         lamp: Strength of the street lamps on the ground.
         lamp_tint: BGR factors of the street lamps.
+        glows: Patches of coloured light from signs and shops: ``(x, y, radius, BGR factors)`` in
+            pixels of the picture.
     """
 
     ambient: float
@@ -56,6 +58,7 @@ class Night:
     tint: tuple[float, float, float]
     lamp: float
     lamp_tint: tuple[float, float, float]
+    glows: tuple[tuple[float, float, float, tuple[float, float, float]], ...]
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,11 @@ def night_light(road: Road, night: Night, lamps: list[tuple[float, float]]) -> n
             night.lamp_tint
         )
     fade = np.exp(np.minimum((v - horizon) / 45.0, 0.0))[..., None]
-    return (ambient + (light - ambient) * fade).astype(np.float32)
+    light = ambient + (light - ambient) * fade
+    for at_x, at_y, radius, tint in night.glows:
+        patch = np.exp(-(((x - at_x) / radius) ** 2) - ((y - at_y) / (0.4 * radius)) ** 2)
+        light = light + patch[..., None] * np.float32(tint)
+    return light.astype(np.float32)
 
 
 def apply_light(image: np.ndarray, light: np.ndarray) -> np.ndarray:
@@ -165,9 +172,10 @@ def draw_glow(image: np.ndarray, lights: list[Light], wet: float, horizon: float
             )
             mirror = max(2 * horizon - light.y, horizon, light.y + 12) / 4
             _add(streaks, tail, at[0] - radius, int(mirror) + 2 * radius)
-        core = (round(light.x), round(light.y))
+        core = (round(light.x * 16), round(light.y * 16))
         bright = tuple(float(min(150 + 0.45 * c, 255)) for c in light.colour)
-        cv2.circle(image, core, max(int(light.radius * 0.6), 1), bright, -1, cv2.LINE_AA)
+        size = max(round(light.radius * 0.6 * 16), 10)
+        cv2.circle(image, core, size, bright, -1, cv2.LINE_AA, 4)
     glow = small + 1.3 * cv2.GaussianBlur(small, (0, 0), 1.6)
     tiny = cv2.resize(small, (WIDTH // 16, HEIGHT // 16 + 1), interpolation=cv2.INTER_AREA)
     halo = cv2.GaussianBlur(tiny, (0, 0), 2.2) * 5.0

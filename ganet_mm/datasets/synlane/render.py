@@ -27,6 +27,7 @@ from .scenery import (
 from .surface import draw_defects, draw_haze, draw_surface
 from .vehicles import Vehicle, draw_vehicle
 
+_TURNED = np.radians(35)  # heading beyond which lanes are not annotated
 _DRAW = {
     Building: draw_building,
     Pole: draw_pole,
@@ -39,7 +40,8 @@ _DRAW = {
 def scene_lanes(scene: Scene, road: Road) -> list[np.ndarray]:
     """The annotated lanes: the own lane's two lines and their neighbours, left to right.
 
-    They end where the own lane has become ``scene.top_width`` pixels wide, or behind a crest.
+    They end where the own lane has become ``scene.top_width`` pixels wide, before a crest hides
+    them, or where a sharp bend turns them almost level in the picture.
     """
     if scene.category == "cross":
         return []
@@ -47,8 +49,9 @@ def scene_lanes(scene: Scene, road: Road) -> list[np.ndarray]:
     offsets = edges[max(own - 1, 0) : own + 3]
     lane_width = edges[own + 1] - edges[own]
     reach = scene.camera.focal * lane_width / scene.top_width
-    if not road.visible.all():
-        reach = min(reach, road.z[int(np.argmin(road.visible))])
+    ends = ~road.visible | (np.abs(road.heading) > _TURNED)
+    if ends.any():
+        reach = min(reach, road.z[int(np.argmax(ends))])
     top = road.camera.project(road.points(reach, 0.0))[1]
     return annotate(road, offsets, float(np.ceil(top / 10) * 10), WIDTH, HEIGHT)
 
@@ -93,6 +96,12 @@ def _lamps(scene: Scene, road: Road, rng: np.random.Generator):
         y = base - rng.gamma(1.5, 14.0)
         power = rng.uniform(0.2, 1.0)
         lights.append(Light(rng.uniform(0, WIDTH), y, rng.uniform(0.5, 2.2), tuple(pick), power))
+    for _ in range(int(rng.integers(0, 4))):  # neon signs
+        x, y = rng.uniform(0, WIDTH), base - rng.uniform(15, 130)
+        size = rng.uniform(1.5, 4.0)
+        ink = ((255, 60, 30), (40, 30, 255), (60, 160, 255), (255, 255, 200))[int(rng.integers(4))]
+        for place in range(int(rng.integers(3, 9))):
+            lights.append(Light(x + 2.6 * size * place, y, size, ink, rng.uniform(0.6, 1.2)))
     return lights, places
 
 

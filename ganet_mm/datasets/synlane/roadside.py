@@ -136,9 +136,9 @@ def choose_roadside(rng: np.random.Generator, layout: Layout, category: str, gai
                 Strip(middle, 0.0, rng.uniform(0.75, 0.95), start, 220.0, colour, 4.0, 0.06, 0.25)
             )
         elif layout.median == "hedge" and category != "cross":
-            colour = tuple(float(c) for c in np.array([46, 78, 66]) * rng.uniform(0.8, 1.15) * gain)
+            colour = tuple(float(c) for c in np.array([40, 66, 56]) * rng.uniform(0.75, 1.1) * gain)
             median.append(
-                Strip(middle + 0.6, 0.0, rng.uniform(0.5, 1.0), 1.3, 220.0, colour, 0.0, 0.25, 1.2)
+                Strip(middle + 0.6, 0.0, rng.uniform(0.5, 1.0), 1.3, 220.0, colour, 0.0, 0.17, 1.2)
             )
             if rng.random() < 0.5:
                 median += _row_of_trees(rng, middle, gain, 12)[::-1]

@@ -93,13 +93,13 @@ def _skyline(rng, sky: Sky):
 
 def _shade(rng, level: Level, layout: Layout, strong: bool) -> Shade:
     bridge = rng.random() < (0.35 if strong else 0.1)
-    start = rng.uniform(2, 22)
+    start = rng.uniform(5, 22)
     return Shade(
         depth=float(rng.uniform(*level.shadow)),
         trees=float(rng.uniform(0.35, 0.9)) if not bridge or rng.random() < 0.4 else 0.0,
         side=float(rng.choice([layout.left, layout.right, (layout.left + layout.right) / 2])),
         reach=float(rng.uniform(5, 18)),
-        bridges=((float(start), float(rng.uniform(5, 26))),) if bridge else (),
+        bridges=((float(start), float(rng.uniform(4, 16))),) if bridge else (),
         seed=int(rng.integers(1 << 20)),
     )
 
@@ -115,6 +115,19 @@ def _night(rng, level: Level) -> Night:
         tint=tuple(float(c) for c in np.array([0.97, 1.0, 1.0]) * rng.uniform(0.92, 1.05, 3)),
         lamp=float(rng.choice([0.0, rng.uniform(0.08, 0.4)])),
         lamp_tint=tuple(float(c) for c in warm),
+        glows=tuple(_glow(rng) for _ in range(int(rng.integers(0, 4)))),
+    )
+
+
+def _glow(rng):
+    colours = ((0.1, 0.5, 1.0), (0.1, 0.1, 1.0), (1.0, 0.5, 0.2), (0.6, 1.0, 0.3))
+    tint = np.array(colours[int(rng.integers(4))]) * rng.uniform(0.03, 0.3)
+    x = rng.choice([rng.uniform(-100, 500), rng.uniform(1140, 1740)])
+    return (
+        float(x),
+        float(rng.uniform(240, 420)),
+        float(rng.uniform(120, 420)),
+        tuple(float(c) for c in tint),
     )
 
 
@@ -125,8 +138,8 @@ def _sun(rng, level: Level, camera: Camera, horizon: float) -> Sun:
         strength=float(rng.uniform(*level.glare)),
         spread=float(rng.uniform(130, 330)),
         colour=tuple(float(c) for c in np.array([0.85, 0.95, 1.0]) * rng.uniform(0.92, 1.05, 3)),
-        veil=float(rng.uniform(5, 40) * level.glare[1]),
-        streak=float(rng.uniform(0.0, 0.3) * level.glare[1]),
+        veil=float(rng.uniform(8, 45) * level.glare[1]),
+        streak=float(rng.uniform(0.05, 0.35) * level.glare[1]),
     )
 
 

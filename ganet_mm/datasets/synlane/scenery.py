@@ -1,6 +1,7 @@
 """Everything beside and above the road that does not drive."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -197,10 +198,9 @@ def draw_railing(image: np.ndarray, road: Road, rail: Railing) -> None:
         foot = camera.project(road.points(marks, rail.d, 0.18))
         head = camera.project(road.points(marks, rail.d, rail.height * 0.93))
         width = camera.focal * 0.035 / marks
-        for size in (1, 2, 3, 5, 8):
-            pick = (width >= size - 0.5) & (width < {1: 1.5, 2: 2.5, 3: 4, 5: 6.5, 8: 99}[size])
-            if size == 1:
-                pick |= width < 0.5
+        bounds = (0.0, 1.5, 2.5, 4.0, 6.5, np.inf)
+        for size, (least, most) in zip((1, 2, 3, 5, 8), pairwise(bounds), strict=True):
+            pick = (width >= least) & (width < most)
             if pick.any():
                 uprights = np.stack([foot[pick], head[pick]], axis=1)
                 tone = colour * (0.97 if size > 1 else 0.85)

@@ -83,7 +83,8 @@ def tree_sprite(kind: int) -> tuple[np.ndarray, ...]:
     shift = 37 * kind
     leaves = np.roll(noise_tile(20, 0.45, 1024), shift, 0)[:height, :width]
     twigs = np.roll(noise_tile(21, 1.0, 1024), shift, 1)[:height, :width]
-    alpha = np.clip((both[..., 0] + 0.13 * leaves + 0.16 * twigs - 0.52) * 5 + 0.5, 0, 1)
+    ragged = (0.13 * leaves + 0.16 * twigs) * np.clip(2.2 * both[..., 0] - 0.25, 0, 1)
+    alpha = np.clip((both[..., 0] + ragged - 0.52) * 5 + 0.5, 0, 1)
     alpha *= np.clip((crown_low - np.arange(height)[:, None]) / 10, 0, 1) if not bush else 1.0
     leaf = np.array([rng.uniform(26, 46), rng.uniform(60, 88), rng.uniform(42, 72)])
     shade = both[..., 1] + 0.13 * leaves + 0.1 * twigs
@@ -102,7 +103,7 @@ def tree_sprite(kind: int) -> tuple[np.ndarray, ...]:
 def facade(kind: int) -> np.ndarray:
     """A building's front (256, 512, 3) uint8: walls, windows in rows, stains."""
     rng = np.random.default_rng([14, kind])
-    wall = rng.uniform(105, 205) + rng.uniform(-14, 14, 3)
+    wall = rng.uniform(105, 205) + rng.uniform(-9, 9, 3)
     image = np.empty((256, 512, 3), np.float32)
     image[:] = wall
     storeys, bays = int(rng.integers(3, 9)), int(rng.integers(6, 18))

@@ -157,7 +157,7 @@ def original_picture(dataset, sample: LaneDataSample) -> np.ndarray:
             f"sample_idx {sample.sample_idx} is '{sample.img_path}' in the data sample but "
             f"'{info['img_path']}' in the dataset: sample_idx must be the dataset's own index"
         )
-    return decode_image(info["img_bytes"])
+    return cv2.cvtColor(decode_image(info["img_bytes"]), cv2.COLOR_BGR2RGB)
 
 
 def picture_path(folder: Path, img_path: str) -> Path:

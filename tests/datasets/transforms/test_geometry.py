@@ -16,7 +16,7 @@ from ganet_mm.datasets.transforms import (
     WarpOnce,
 )
 from ganet_mm.datasets.transforms.warp import warp
-from ganet_mm.registry import TRANSFORMS
+from ganet_mm.registry import TRANSFORMS as REGISTRY
 from ganet_mm.structures.polylines import transform_points
 
 from .conftest import dots, found_near, frame, inside
@@ -258,7 +258,7 @@ def test_warp_once_takes_warps_only():
         WarpOnce([RandomFlip()])
     assert WarpOnce([ShiftScaleRotate(prob=0)])(FRAME) is FRAME
     config = {"type": "WarpOnce", "transforms": [{"type": "ShiftScaleRotate", "angle": 3}]}
-    assert TRANSFORMS.build(config).transforms[0].angle == (-3, 3)
+    assert REGISTRY.build(config).transforms[0].angle == (-3, 3)
 
 
 def test_warp_equals_opencvs_on_three_channels():

@@ -225,7 +225,7 @@ def test_a_plain_visualizer_is_refused(tmp_path, data_root):
         tmp_path, data_root, {"type": "LaneVisualizationHook"}, visualizer={"type": "Visualizer"}
     )
     assert type(runner.visualizer) is Visualizer
-    with pytest.raises(TypeError, match="visualizer=dict.type='LaneVisualizer'"):
+    with pytest.raises(TypeError, match=r"visualizer=dict.type='LaneVisualizer'"):
         runner.val()
 
 
@@ -313,7 +313,7 @@ def test_a_sample_of_another_picture_is_found_out(dataset):
 def test_a_dataset_without_bytes_is_named(dataset):
     sample = outputs(dataset)[0]
     dataset.get_data_info = lambda idx: {"img_path": sample.img_path}
-    with pytest.raises(KeyError, match="CuLaneDataset.get_data_info gives no 'img_bytes'"):
+    with pytest.raises(KeyError, match=r"CuLaneDataset.get_data_info gives no 'img_bytes'"):
         original_picture(dataset, sample)
 
 
@@ -327,3 +327,16 @@ def test_senseless_settings_are_refused():
         LaneVisualizationHook(num=-1)
     with pytest.raises(ValueError, match="interval"):
         LaneVisualizationHook(interval=0)
+
+
+def test_colours_are_those_of_the_picture(data_root, tmp_path):
+    """Blue stays blue on its way through the RGB drawing into the BGR file."""
+    blue = np.zeros((*SHAPE, 3), np.uint8)
+    blue[..., 0] = 250
+    cv2.imwrite(str(data_root / "clip.MP4/00003.jpg"), blue)
+    runner = make_runner(
+        tmp_path, data_root, dict(type="LaneVisualizationHook", show_dir=str(tmp_path / "show"))
+    )
+    runner.test()
+    written = cv2.imread(str(tmp_path / "show/clip.MP4/00003.jpg"))
+    assert np.median(written.reshape(-1, 3), axis=0).round(-1).tolist() == [250, 0, 0]

@@ -1,0 +1,163 @@
+"""The standard tools, run as a user runs them, from drawn roads to integers."""
+
+import json
+import re
+import runpy
+import shutil
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+
+def test_each_stage_leaves_its_checkpoint(trained):
+    assert trained.best("float").stat().st_size > 4e6
+    assert trained.best("qat").stat().st_size > 4e6
+    assert len(list((trained.work / "calibration").glob("*/model_ptq.pth"))) == 1
+
+
+def test_quantized_stages_start_from_the_best_float_weights(trained):
+    name = trained.best("float").name
+    assert f"weights of {trained.work}/float/{name}" in trained.printed["calibration"]
+    assert f"weights of {trained.work}/float/{name}" in trained.printed["qat"]
+
+
+def test_tensorboard_gets_losses_rates_scores_and_pictures(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (events,) = (trained.work / "float").glob("*/vis_data/events.*")
+    accumulator = EventAccumulator(str(events), size_guidance={"images": 0}).Reload()
+    scalars = accumulator.Tags()["scalars"]
+    for key in ("loss", "loss_kpts_cls", "loss_pts_offset", "loss_int_offset", "lr"):
+        assert any(tag.split("/")[-1] == key for tag in scalars), key
+    for key in ("culane/F1@50", "culane/F1@75"):
+        assert any(tag.endswith(key) for tag in scalars), key
+    assert accumulator.Tags()["images"]
+
+
+@pytest.mark.parametrize("name", ["float", "calibration", "qat", "int8"])
+def test_every_stages_model_is_evaluated(trained, tmp_path, name):
+    checkpoint = {
+        "float": lambda: [trained.best("float")],
+        "calibration": lambda: [
+            next((trained.work / "calibration").glob("*/model_ptq.pth")),
+            "--quant",
+        ],
+        "qat": lambda: [trained.best("qat"), "--quant"],
+        "int8": lambda: [
+            trained.work / "model_int8.onnx",
+            "--show-dir",
+            tmp_path / "pictures",
+            "--lines-dir",
+            tmp_path / "lines",
+        ],
+    }[name]()
+    out = tmp_path / "scores.json"
+    trained.run(
+        "test.py", trained.config, *checkpoint, "--out", out, "--work-dir", tmp_path / "work"
+    )
+    scores = json.loads(out.read_text())
+    assert 0 <= scores["culane/F1@75"] <= scores["culane/F1@50"] <= 1
+    assert "culane/F1@50_night" in scores
+    assert "culane/FP_cross" in scores
+    if name == "int8":
+        assert len(list((tmp_path / "pictures").rglob("*.jpg"))) == 9
+        assert len(list((tmp_path / "lines").rglob("*.lines.txt"))) == 9
+
+
+def test_export_reports_operators_and_differences(trained):
+    printed = trained.printed["export"]
+    assert re.search(r"52 QLinearConv", printed)
+    assert "3 ConvInteger" in printed
+    assert "2 Resize" in printed
+    assert "kpts_logits" in printed and "5 frames" in printed
+
+
+def test_a_float_checkpoint_exports_to_a_float_file(trained, tmp_path):
+    out = tmp_path / "float.onnx"
+    printed = trained.run(
+        "export.py", trained.config, trained.best("float"), "--out", out, "--frames", 2
+    )
+    assert "float32" in printed
+    assert out.stat().st_size > 4e6
+
+
+def test_openvino_runs_the_same_file(trained, tmp_path):
+    out = tmp_path / "scores.json"
+    trained.run(
+        "test.py", trained.config, trained.work / "model_int8.onnx", "--backend", "openvino",
+        "--out", out, "--work-dir", tmp_path / "work",
+    )  # fmt: skip
+    assert "culane/F1@50" in json.loads(out.read_text())
+
+
+def test_resume_goes_on_with_the_next_epoch(trained, tmp_path):
+    work = tmp_path / "work"
+    shutil.copytree(trained.work / "float", work / "float")
+    (work / "float" / "last_checkpoint").write_text(str(work / "float" / "epoch_1.pth"))
+    printed = trained.run(
+        "train.py", trained.config, "--work-dir", work, "--resume", str(work / "float/epoch_1.pth")
+    )
+    assert "resumed epoch: 1" in printed
+    assert "Epoch(train) [2]" in printed and "Epoch(train) [1]" not in printed
+
+
+class TestBadInput:
+    """In this process: the tools' own start-up would take most of the time."""
+
+    @pytest.fixture
+    def error(self, monkeypatch):
+        """Function of a tool and its arguments: the message it ends with."""
+
+        def run(tool: str, *words) -> str:
+            monkeypatch.setattr("sys.argv", [tool, *map(str, words)])
+            main = runpy.run_path(f"tools/{tool}", run_name="tool")["main"]
+            with pytest.raises(SystemExit) as stopped:
+                main()
+            assert str(stopped.value).startswith("error: ")
+            return str(stopped.value)
+
+        return run
+
+    @pytest.mark.parametrize("stage", ["calibration", "qat"])
+    def test_a_later_stage_before_float(self, error, drawn, tmp_path, stage):
+        message = error("train.py", drawn.config, "--stage", stage, "--work-dir", tmp_path)
+        assert "holds no checkpoint" in message
+        assert "python tools/train.py CONFIG" in message
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_missing_data_root(self, error, drawn, tmp_path):
+        message = error(
+            "train.py", drawn.config, "--work-dir", tmp_path, "--cfg-options",
+            "train_dataloader.dataset.data_root=/nowhere/train_lmdb",
+        )  # fmt: skip
+        assert "/nowhere/train_lmdb" in message
+        assert "pack_culane.py" in message
+
+    def test_a_float_checkpoint_given_as_quantized(self, error, trained):
+        message = error("test.py", trained.config, trained.best("float"), "--quant")
+        assert "is a float checkpoint" in message
+
+    def test_a_quantized_checkpoint_given_as_float(self, error, trained):
+        assert "add --quant" in error("test.py", trained.config, trained.best("qat"))
+
+    def test_an_exported_file_of_another_input_size(self, error, trained, tmp_path):
+        message = error(
+            "test.py", "configs/ganet_synlane.py", trained.work / "model_int8.onnx", "--work-dir",
+            tmp_path,
+        )  # fmt: skip
+        assert "96×192" in message and "160×416" in message
+
+    def test_an_export_of_nothing_leaves_nothing(self, error, trained, tmp_path):
+        message = error(
+            "export.py", "configs/ganet_synlane.py", trained.work / "none.pth", "--out",
+            tmp_path / "model.onnx",
+        )  # fmt: skip
+        assert "none.pth does not exist" in message
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_quantized_checkpoint_as_the_start_of_training(self, error, trained, tmp_path):
+        message = error(
+            "train.py", trained.config, "--load-from", trained.best("qat"), "--work-dir", tmp_path
+        )
+        assert "is fake-quantized" in message
