@@ -1,4 +1,4 @@
-"""Installs ganet_mm; the wheel also carries what ``mim`` looks for (configs, tools, model index)."""
+"""Installs ganet_mm; the wheel also carries what ``mim`` looks for: configs, tools, model index."""
 
 import shutil
 from pathlib import Path

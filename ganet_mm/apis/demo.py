@@ -19,8 +19,8 @@ from rich.table import Table
 from ganet_mm.deploy.latency import measure_latency
 from ganet_mm.deploy.runtimes import OnnxRuntime
 from ganet_mm.engine.checkpoints import build_model
-from ganet_mm.engine.launch import read_json, write_json
 from ganet_mm.engine.stages import best_checkpoint, calibrated_checkpoint, work_root
+from ganet_mm.files import read_json, write_json
 
 console = Console()
 

@@ -195,11 +195,7 @@ def _missing(path: str) -> str:
 
 
 class LmdbWriter:
-    """Frames into an LMDB, a batch at a time, each batch whole or not there at all.
-
-    That holds when the process is killed at any moment. It holds after a loss of power from
-    :meth:`close` on only, as the disk is not waited for before: LMDB without flushing packs twice
-    as fast.
+    """Frames into an LMDB, a batch at a time, each batch whole on disk or not there at all.
 
     Args:
         path: The LMDB's folder; made if missing, else carried on.
@@ -209,7 +205,7 @@ class LmdbWriter:
     def __init__(self, path: str | os.PathLike, map_size: int) -> None:
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
-        self._env = lmdb.open(os.path.realpath(path), map_size=map_size, lock=False, sync=False)
+        self._env = lmdb.open(os.path.realpath(path), map_size=map_size, lock=False)
         with self._env.begin() as transaction:
             value = transaction.get(META_KEY)
         self.meta: dict | None = None if value is None else json.loads(value)
@@ -217,7 +213,8 @@ class LmdbWriter:
     def write(self, index: int, records: list[bytes], meta: dict) -> None:
         """Puts ``records`` at positions ``index``, ``index`` + 1, … with the index that then holds.
 
-        One transaction: after a kill either all of it is there, or nothing.
+        One transaction, flushed to disk: after a kill or a loss of power either all of it is
+        there, or nothing.
 
         Raises:
             OSError: The disk is full or does not take the data.

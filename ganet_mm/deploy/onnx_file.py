@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from pathlib import Path
 
 import onnx
 import torch
 from torch import nn
+
+from ganet_mm.files import write_bytes
 
 from .onnx_passes import compute_outputs_in_integers, fold_constant_quantize
 
@@ -54,11 +55,7 @@ def export_onnx(
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(record)})
     onnx.checker.check_model(model, full_check=True)
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    onnx.save(model, str(partial))
-    os.replace(partial, path)
+    write_bytes(path, model.SerializeToString())
     return model
 
 

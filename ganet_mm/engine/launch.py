@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 
 from mmengine.config import Config
@@ -11,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from ganet_mm.compat.cpu_ddp import prepare_cpu_ddp
+from ganet_mm.files import write_json
 
 from .checkpoints import is_quantized, load_checkpoint_file, load_weights, model_config
 from .stages import best_checkpoint, stage_config, work_root
@@ -129,17 +129,3 @@ def run_test(
     if out is not None and is_main_process():
         write_json(out, metrics)
     return metrics
-
-
-def write_json(path: str | Path, values: dict) -> None:
-    """Writes a JSON file that appears only when it is whole."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def read_json(path: str | Path) -> dict:
-    """A file of :func:`write_json`."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))

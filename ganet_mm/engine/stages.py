@@ -22,7 +22,8 @@ def work_root(cfg: Config, work_dir: str | None = None) -> Path:
 
     ``work_dir`` (the command line's), else the config's, else ``work_dirs/<config name>``.
     """
-    return Path(work_dir or cfg.get("work_dir") or Path("work_dirs") / Path(cfg.filename).stem)
+    default = Path("work_dirs") / Path(cfg.filename).stem
+    return Path(work_dir or cfg.get("work_dir") or default)
 
 
 def stage_config(cfg: Config, stage: str) -> Config:
@@ -33,8 +34,8 @@ def stage_config(cfg: Config, stage: str) -> Config:
         stage: One of :data:`STAGES`.
 
     Returns:
-        A copy, with ``stage`` set. For the quantized stages it has ``cfg.stages[stage]`` merged over it;
-        a model there that has a ``quantizer`` takes the float model as its ``architecture``.
+        A copy, with ``stage`` set. The quantized stages have ``cfg.stages[stage]`` merged over it,
+        and their model takes the float model as its ``architecture``.
 
     Raises:
         ValueError: unknown stage, or the config does not describe it.

@@ -94,21 +94,18 @@ def _second_derivatives(chords: np.ndarray, slopes: np.ndarray, counts: np.ndarr
         (N, L, 2) float64, second derivatives of x and y at the points, 0 beyond a lane's end.
     """
     inner = len(chords) - 2
-    beyond = np.arange(inner)[:, None] >= counts - 2
     right = 6 * (slopes[1:-1] - slopes[:-2])
     diagonal = 2 * (chords[:-2] + chords[1:-1])
-    upper = chords[1:-1].copy()
-    lower = chords[:-2].copy()
-    right[beyond], diagonal[beyond], lower[beyond] = 0, 1, 0
+    upper, lower = chords[1:-1].copy(), chords[:-2]
     for i in range(inner):
         if i:
             diagonal[i] -= lower[i] * upper[i - 1]
             right[i] -= lower[i] * right[i - 1]
         upper[i] /= diagonal[i]
         right[i] /= diagonal[i]
-    # The equation of a lane's last inner point has no unknown after it.
-    upper[np.arange(inner)[:, None] >= counts - 3] = 0
+    # What stands beyond a lane's end may be infinite or NaN, so zeros are put there.
+    beyond = (np.arange(inner)[:, None] >= counts - 2)[..., None]
     solution = np.zeros((inner + 2, *right.shape[1:]))
     for i in range(inner - 1, -1, -1):
-        solution[i + 1] = right[i] - upper[i] * solution[i + 2]
+        solution[i + 1] = np.where(beyond[i], 0, right[i] - upper[i] * solution[i + 2])
     return solution

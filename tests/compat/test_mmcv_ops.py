@@ -26,9 +26,8 @@ def test_the_measure_is_still_needed():
 
 
 def test_calling_an_op_says_what_to_install():
-    from mmcv.ops import nms
-
     import torch
+    from mmcv.ops import nms
 
     with pytest.raises(RuntimeError, match="full mmcv"):
         nms(torch.rand(2, 4), torch.rand(2), 0.5)

@@ -40,9 +40,7 @@ def test_setup_py_asks_for_the_tested_ranges():
         if package == "mmcv":
             assert package not in asked and "mmcv-lite" not in asked
             continue
-        bounds = dict(
-            (part[:2] if part[1] == "=" else part[:1], part.lstrip("<>="))
-            for part in asked[package][len(package) :].replace(" ", "").split(",")
-        )
+        parts = asked[package][len(package) :].replace(" ", "").split(",")
+        bounds = {part[:2] if part[1] == "=" else part[:1]: part.lstrip("<>=") for part in parts}
         assert digit_version(bounds[">="]) == digit_version(low)
         assert digit_version(bounds["<"]) == digit_version(high)

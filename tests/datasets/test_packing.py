@@ -11,7 +11,7 @@ import pytest
 from ganet_mm.datasets import packing
 from ganet_mm.datasets.culane import lines_name, read_lines, read_list
 from ganet_mm.datasets.lmdb_store import LmdbReader
-from ganet_mm.datasets.packing import BadFrameError, Source
+from ganet_mm.datasets.packing import BadFrameError, Source, disk, packer
 
 from .conftest import COUNT, make_folder
 
@@ -255,7 +255,7 @@ def test_verify_names_the_record_of_a_flipped_byte(folder, tmp_path):
 
 def test_full_disk_is_noticed_first(folder, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(packing.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1000))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1000))
     with pytest.raises(OSError, match=r"the pack needs .* GB, the disk has 0\.00 GB free"):
         packing.pack(source(folder), tmp_path / "deep" / "out")
     assert nothing_left(folder)
@@ -263,8 +263,8 @@ def test_full_disk_is_noticed_first(folder, tmp_path, monkeypatch):
 
 def test_disk_that_fills_up_meanwhile(folder, tmp_path, monkeypatch):
     """The map's limit stands for the disk's: LMDB fails in the middle, and room lets it resume."""
-    limit = packing.LmdbWriter
-    monkeypatch.setattr(packing, "LmdbWriter", lambda path, size: limit(path, 1 << 16))
+    writer = packer.LmdbWriter
+    monkeypatch.setattr(packer, "LmdbWriter", lambda path, size: writer(path, 1 << 16))
     with pytest.raises(OSError, match="could not write frame"):
         packing.pack(source(folder), tmp_path / "out", batch_bytes=1)
     assert not (tmp_path / "out").exists()
@@ -281,15 +281,6 @@ def test_second_packer_is_kept_out(folder, tmp_path):
 
     packing.pack(source(folder), tmp_path / "out", progress=progress)
     assert len(LmdbReader(tmp_path / "out")) == COUNT
-
-
-def test_pack_begun_before_a_restart_of_the_machine_is_not_trusted(folder, tmp_path, monkeypatch):
-    (folder / "clip_1.MP4/00012.jpg").unlink()
-    with pytest.raises(BadFrameError):
-        packing.pack(source(folder), tmp_path / "out", resume=True)
-    monkeypatch.setattr(packing, "_machine_run", lambda: "another")
-    with pytest.raises(FileExistsError, match="the machine was restarted since"):
-        packing.pack(source(folder), tmp_path / "out", resume=True)
 
 
 def test_missing_folder_and_list(folder, tmp_path):

@@ -92,7 +92,7 @@ def test_foreign_and_other_versions_files_are_refused(exported, tmp_path):
     onnx.save(model, str(foreign))
     with pytest.raises(ValueError, match=r"foreign.onnx was not exported by ganet_mm"):
         load_runtime("openvino", foreign)
-    with pytest.raises(FileNotFoundError, match="tools/export.py"):
+    with pytest.raises(FileNotFoundError, match=r"tools/export\.py"):
         OnnxRuntime(tmp_path / "none.onnx")
     with pytest.raises(ValueError, match="backend 'tensorrt' is unknown"):
         load_runtime("tensorrt", exported[0])

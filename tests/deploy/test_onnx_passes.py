@@ -66,7 +66,7 @@ def test_rewrites_keep_the_function(quantize_output):
 
 
 def test_folded_integers_are_those_of_onnx():
-    """Halves go to the even integer and values beyond the range saturate, as QuantizeLinear does."""
+    """Halves go to the even integer, values beyond the range saturate, as in QuantizeLinear."""
     model = quantized_conv(False)
     weight = next(t for t in model.graph.initializer if t.name == "weight")
     values = np.array([[0.01, 0.03, 0.05], [9.0, -9.0, -0.045]], np.float32).reshape(2, 3, 1, 1)

@@ -94,7 +94,7 @@ def test_a_file_that_runs_code_is_refused(tmp_path, capsys):
 def test_a_quantized_file_of_unknown_stage_is_refused(small_cfg, tmp_path, quantized):
     path = tmp_path / "unknown.pth"
     torch.save(dict(state_dict=quantized("qat").state_dict()), path)
-    with pytest.raises(ValueError, match="unknown.pth does not say which stage"):
+    with pytest.raises(ValueError, match=r"unknown\.pth does not say which stage"):
         build_model(small_cfg, path)
 
 

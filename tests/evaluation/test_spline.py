@@ -20,6 +20,14 @@ def test_is_the_natural_cubic_spline_by_chord_length(lanes):
         np.testing.assert_allclose(curve, expected, atol=2e-4)
 
 
+def test_differences_are_float32_as_in_the_official_program(oracle, lanes):
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        # About zero float32 is fine enough that the rounding of differences shows in the samples.
+        lane = rng.uniform(-20, 20, (25, 2)).astype(np.float32)
+        assert (interpolate_lane(lane) == oracle.curve(lane)).mean() > 0.999
+
+
 def test_goes_through_the_points_in_their_order():
     points = np.float32([[10, 50], [90, 20], [40, 80], [70.25, 10.5]])
     curve = interpolate_lane(points)
@@ -44,6 +52,8 @@ def test_many_at_once_equal_one_by_one(lanes):
     rng = np.random.default_rng(1)
     many = [lane for _ in range(30) for lane in lanes.culane_like(rng) if len(lane) > 2]
     many += [lane for lane in (lanes.hostile(rng) for _ in range(60)) if len(lane) > 2]
+    # One that begins at infinity must not spoil the one before it.
+    many = [each for lane in many for each in (lane, np.float32([[np.inf, 1], [2, 3], [4, 9]]))]
     together = interpolate_lanes(many)
     start = 0
     for lane in many:

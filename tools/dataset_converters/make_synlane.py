@@ -30,7 +30,7 @@ def main(argv=None) -> int:
     try:
         plan = Plan(args.train, args.val, args.test, args.level, args.seed, args.quality)
         drawn = make_synlane(args.out, plan, args.workers)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         print(f"make_synlane: {error}", file=sys.stderr)
         return 1
     total = plan.train + plan.val + plan.test

@@ -26,7 +26,7 @@ _PAINTS = (
 def _row_of_trees(rng, d: float, gain: float, start: float = 9.0) -> list[Tree]:
     spacing, kind = rng.uniform(6, 14), int(rng.integers(8))
     height = rng.uniform(4.0, 8.5)
-    z = np.arange(start + rng.uniform(0, spacing), 170, spacing)
+    z = np.arange(start + rng.uniform(0, spacing), 140, spacing)
     keep = rng.random(z.size) < 0.85
     return [
         Tree(

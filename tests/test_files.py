@@ -1,0 +1,21 @@
+import pytest
+
+from ganet_mm.files import read_json, write_bytes, write_json
+
+
+def test_values_come_back(tmp_path):
+    path = tmp_path / "new" / "folder" / "values.json"
+    write_json(path, {"é": [1, 2.5, None]})
+    assert read_json(path) == {"é": [1, 2.5, None]}
+    assert path.read_text(encoding="utf-8").endswith("}\n")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "values.json"
+    write_json(path, [1])
+    with pytest.raises(TypeError):
+        write_json(path, object())
+    with pytest.raises(TypeError):
+        write_bytes(path, "text, not bytes")
+    assert read_json(path) == [1]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["values.json"]
