@@ -162,10 +162,20 @@ def format_lines(lanes: Iterable[np.ndarray]) -> str:
 
 def write_lines(path: str | os.PathLike, lanes: Iterable[np.ndarray]) -> None:
     """Writes lanes (N, 2) to a ``.lines.txt`` file, which appears whole or not at all."""
-    path = Path(path)
+    _write_text(Path(path), format_lines(lanes))
+
+
+def write_list(root: str | os.PathLike, split: str, names: Iterable[str]) -> Path:
+    """Writes ``list/<split>.txt`` of a folder, which appears whole or not at all."""
+    path = Path(root, "list", f"{split}.txt")
+    _write_text(path, "".join(f"/{name}\n" for name in names))
+    return path
+
+
+def _write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(format_lines(lanes), "utf-8")
+    temporary.write_text(text, "utf-8")
     temporary.replace(path)
 
 

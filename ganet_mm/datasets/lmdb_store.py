@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 
-from .record import SCHEMA_VERSION, decode_record
+from .record import SCHEMA_VERSION, DamagedRecordError, decode_record
 
 SCHEMA_NAME = "ganet_mm.lanes"
 META_KEY = b"!meta"
@@ -159,11 +161,7 @@ class LmdbReader:
 
     def read_bytes(self, index: int) -> bytes:
         """The stored bytes of frame ``index`` (0 ≤ index < len), unchecked."""
-        key = record_key(index)
-        with self._begin() as transaction:
-            value = transaction.get(key)
-            if value is None:
-                raise KeyError(f"{self.name}: no record '{key.decode()}'; pack again")
+        with self._record(index) as value:
             return bytes(value)
 
     def read(self, index: int) -> dict:
@@ -173,12 +171,25 @@ class LmdbReader:
             KeyError: The record is missing.
             DamagedRecordError: The record's bytes are not what was written (names the key).
         """
-        key = record_key(index)
-        with self._begin() as transaction:
-            value = transaction.get(key)
-            if value is None:
-                raise KeyError(f"{self.name}: no record '{key.decode()}'; pack again")
-            return decode_record(value, f"{self.name}: record '{key.decode()}'")
+        with self._record(index) as value:
+            return decode_record(value, self._where(index))
+
+    def _where(self, index: int) -> str:
+        return f"{self.name}: record '{record_key(index).decode()}'"
+
+    @contextmanager
+    def _record(self, index: int) -> Iterator[memoryview]:
+        """The stored bytes, valid inside the ``with`` only."""
+        try:
+            with self._begin() as transaction:
+                value = transaction.get(record_key(index))
+                if value is None:
+                    raise KeyError(f"{self._where(index)} is missing; pack again")
+                yield value
+        except lmdb.Error as error:
+            raise DamagedRecordError(
+                f"{self._where(index)}: the LMDB's tree is damaged ({error}); pack again"
+            ) from None
 
     def close(self) -> None:
         """Lets go of the LMDB; the next read opens it again."""

@@ -101,8 +101,30 @@ def freeze(graph: GraphModule) -> GraphModule:
                 visit(child, f"{path}.")
 
     visit(frozen, "")
+    _round_biases(frozen)
     frozen.recompile()
     return frozen
+
+
+def _round_biases(frozen: GraphModule) -> None:
+    """Puts each bias on the grid of its convolution's int32 sums.
+
+    An integer convolution adds its bias as an integer of the step input scale × weight scale. Left
+    as it is, the bias would be rounded by the runtime only, and file and graph would differ by up
+    to half such a step in every cell.
+    """
+    for node in frozen.graph.nodes:
+        if node.op != "call_module":
+            continue
+        conv = frozen.get_submodule(node.target)
+        if not isinstance(conv, FrozenConv2d):
+            continue
+        source = node.args[0]
+        if source.op == "call_module":
+            quantize = frozen.get_submodule(source.target)
+            if isinstance(quantize, FrozenFakeQuantize):
+                step = quantize.scale * conv.scale.double()
+                conv.bias.copy_((conv.bias.double() / step).round() * step)
 
 
 def _freeze_conv(module: nn.Module, path: str) -> FrozenConv2d:

@@ -165,7 +165,7 @@ def test_damaged_record_names_its_key(store):
 def test_missing_record_names_its_key(store):
     with lmdb.open(str(store), map_size=1 << 26, lock=False) as env, env.begin(write=True) as txn:
         txn.delete(record_key(2))
-    with pytest.raises(KeyError, match="no record '00000002'"):
+    with pytest.raises(KeyError, match="record '00000002' is missing"):
         LmdbReader(store).read(2)
 
 

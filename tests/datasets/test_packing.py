@@ -10,8 +10,9 @@ import pytest
 
 from ganet_mm.datasets import packing
 from ganet_mm.datasets.culane import lines_name, read_lines, read_list
-from ganet_mm.datasets.lmdb_store import LmdbReader
+from ganet_mm.datasets.lmdb_store import LmdbReader, LmdbWriter
 from ganet_mm.datasets.packing import BadFrameError, Source, disk, packer
+from ganet_mm.datasets.record import encode_record
 
 from .conftest import COUNT, make_folder
 
@@ -251,6 +252,24 @@ def test_verify_names_the_record_of_a_flipped_byte(folder, tmp_path):
     flip_a_byte(tmp_path / "out", folder / "clip_1.MP4/00009.jpg")
     (fault,) = packing.verify(tmp_path / "out")
     assert "record '00000009': damaged record" in fault
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_verify_survives_a_damaged_tree(tmp_path, outside):
+    """A wrong page number leads LMDB out of the file, or into the middle of a record."""
+    path = tmp_path / "out"
+    with LmdbWriter(path, 1 << 26) as writer:
+        record = encode_record(bytes(6000), [], "x.jpg", None, (1, 1))
+        writer.write(0, [record] * 200, {"complete": True})
+    data = bytearray((path / "data.mdb").read_bytes())
+    page = 2**20 if outside else data.index(b"LANE") // 4096 + 1
+    # Record 150's node: key size 8, key, and the number of the page that holds its value.
+    place = data.rindex(b"\x08\x0000000150") + 10
+    data[place : place + 8] = page.to_bytes(8, "little")
+    (path / "data.mdb").write_bytes(data)
+    faults = packing.verify(path)
+    assert faults
+    assert all("damaged" in fault for fault in faults)
 
 
 def test_full_disk_is_noticed_first(folder, tmp_path, monkeypatch):

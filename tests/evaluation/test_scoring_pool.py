@@ -84,7 +84,7 @@ SCRIPT = """
 import os, sys, time
 from ganet_mm.evaluation.scoring_pool import ScoringPool
 def work(chunk):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\\n" % os.getpid())  # one write, so that lines do not mix
     time.sleep(0.1)
 pool = ScoringPool(work, 2)
 pool.submit(1); pool.submit(2)

@@ -37,7 +37,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     which.add_argument("--split", help="name of a list, e.g. train: DATA_ROOT/list/train.txt")
     which.add_argument("--list", type=Path, help="a list file anywhere")
     parser.add_argument("--out", type=Path, required=True, help="the LMDB's folder")
-    parser.add_argument("--workers", type=int, default=4, help="reading threads (default 4)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=4,
+        help="reading threads, or processes of --verify (default 4)",
+    )
     parser.add_argument(
         "--resume", action="store_true", help="go on with an unfinished pack, if there is one"
     )
@@ -134,7 +139,9 @@ def run_merge(args: argparse.Namespace, console: Console) -> None:
 def run_verify(args: argparse.Namespace, console: Console) -> int:
     total = len(LmdbReader(args.out))
     with progress_bar("verify", total) as progress:
-        faults = packing.verify(args.out, decode=args.verify_images, progress=progress)
+        faults = packing.verify(
+            args.out, decode=args.verify_images, workers=args.workers, progress=progress
+        )
     for fault in faults:
         console.print(f"[red]fault[/]: {fault}", soft_wrap=True)
     console.print(f"{args.out}: {total - len(faults)} of {total} records are whole")

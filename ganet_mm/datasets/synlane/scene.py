@@ -93,12 +93,12 @@ def _skyline(rng, sky: Sky):
 
 def _shade(rng, level: Level, layout: Layout, strong: bool) -> Shade:
     bridge = rng.random() < (0.35 if strong else 0.1)
-    start = rng.uniform(5, 22)
+    start = rng.uniform(5, 16)
     return Shade(
         depth=float(rng.uniform(*level.shadow)),
-        trees=float(rng.uniform(0.35, 0.9)) if not bridge or rng.random() < 0.4 else 0.0,
-        side=float(rng.choice([layout.left, layout.right, (layout.left + layout.right) / 2])),
-        reach=float(rng.uniform(5, 18)),
+        trees=float(rng.uniform(0.5, 0.9)) if not bridge or rng.random() < 0.5 else 0.0,
+        side=float(rng.choice([layout.edges[0], layout.edges[-1], 0.0])),
+        reach=float(rng.uniform(8, 20)),
         bridges=((float(start), float(rng.uniform(4, 16))),) if bridge else (),
         seed=int(rng.integers(1 << 20)),
     )

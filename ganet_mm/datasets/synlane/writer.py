@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -169,17 +170,30 @@ def _alive(pid: int) -> bool:
 
 
 def _open_partial(out: Path) -> Path:
-    """A fresh folder beside ``out`` to draw into; left-overs of a dead run are removed."""
-    partial = out.with_name(f".{out.name}.partial")
-    if partial.exists():
-        owner = partial / "pid"
-        pid = owner.read_text().strip() if owner.is_file() else ""
+    """A fresh folder beside ``out`` to draw into; left-overs of dead runs are removed.
+
+    Its name ends in the process id, so what outlives a killed run cannot write into a later one.
+    """
+    for old in out.parent.glob(f".{out.name}.partial-*"):
+        pid = old.name.rpartition("-")[2]
         if pid.isdigit() and int(pid) != os.getpid() and _alive(int(pid)):
-            raise FileExistsError(f"process {pid} is drawing {out} just now ({partial} is its)")
-        shutil.rmtree(partial)
+            raise FileExistsError(
+                f"process {pid} is drawing {out} just now; if it is not, delete {old}"
+            )
+        shutil.rmtree(old)
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     partial.mkdir(parents=True)
-    (partial / "pid").write_text(f"{os.getpid()}\n")
     return partial
+
+
+def _end_with_parent() -> None:
+    """Let this worker die with the process that started it, even by kill -9."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def make_synlane(out: str | Path, plan: Plan, workers: int = 1, quiet: bool = False) -> bool:
@@ -217,7 +231,6 @@ def make_synlane(out: str | Path, plan: Plan, workers: int = 1, quiet: bool = Fa
         _draw_all(partial, plan, jobs, workers, quiet)
         _write_lists(partial, plan)
         (partial / _MANIFEST).write_text(json.dumps(asdict(plan), indent=2) + "\n")
-        (partial / "pid").unlink()
         if out.is_dir():
             out.rmdir()  # empty, as _is_whole saw
         partial.rename(out)
@@ -243,7 +256,7 @@ def _draw_all(root: Path, plan: Plan, jobs: list, workers: int, quiet: bool) -> 
                 progress.advance(task, _write_frames(str(root), plan, split, indices))
             return
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn) as pool:
+        with ProcessPoolExecutor(min(workers, len(jobs)), spawn, _end_with_parent) as pool:
             futures = [pool.submit(_write_frames, str(root), plan, *job) for job in jobs]
             try:
                 for future in as_completed(futures):

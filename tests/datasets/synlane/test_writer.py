@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -151,20 +152,29 @@ def test_nothing_half_made_is_left(tmp_path, monkeypatch):
 
 
 def test_leftovers_of_a_killed_run_are_replaced(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    partial = tmp_path / ".out.partial"
-    partial.mkdir()
-    (partial / "junk").write_text("")
-    (partial / "pid").write_text(f"{dead.pid}\n")
-    assert make_synlane(tmp_path / "out", Plan(1, 0, 0), quiet=True)
-    assert "junk" not in names(tmp_path / "out") and not partial.exists()
+    out = tmp_path / "out"
+    args = ["--out", str(out), "--train", "400", "--workers", "2"]
+    run = subprocess.Popen([sys.executable, str(TOOL), *args], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("*.jpg")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    run.kill()
+    run.wait()
+    (partial,) = tmp_path.iterdir()
+    assert partial.name == f".out.partial-{run.pid}"
+    assert make_synlane(out, Plan(1, 0, 0), quiet=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert len(list(out.rglob("*.jpg"))) == 1
+    time.sleep(0.5)  # a worker that outlived the kill would be drawing still
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
-    partial = tmp_path / ".busy.partial"
-    partial.mkdir()
-    (partial / "pid").write_text(f"{os.getppid()}\n")
+
+def test_a_folder_being_drawn_is_left_alone(tmp_path):
+    busy = tmp_path / f".out.partial-{os.getppid()}"
+    busy.mkdir()
     with pytest.raises(FileExistsError, match=f"process {os.getppid()} is drawing"):
-        make_synlane(tmp_path / "busy", Plan(1, 0, 0), quiet=True)
+        make_synlane(tmp_path / "out", Plan(1, 0, 0), quiet=True)
+    assert busy.is_dir()
 
 
 @pytest.mark.parametrize(
