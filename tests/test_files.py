@@ -1,5 +1,6 @@
 import pytest
 
+from ganet_mm import files
 from ganet_mm.files import read_json, write_bytes, write_json
 
 
@@ -19,3 +20,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         write_bytes(path, "text, not bytes")
     assert read_json(path) == [1]
     assert [entry.name for entry in tmp_path.iterdir()] == ["values.json"]
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    write_bytes(path, b"old")
+
+    def fail(self, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(files.Path, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_bytes(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

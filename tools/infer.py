@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from mmengine.config import Config, DictAction
 
 from ganet_mm.apis import LaneInferencer
 from ganet_mm.apis.lane_inferencer import BACKENDS
-from ganet_mm.visualization.picture_io import write_bytes
+from ganet_mm.files import write_json
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             "frames": frames,
             "failed": failed,
         }
-        write_bytes(args.json, json.dumps(content).encode())
+        write_json(args.json, content)
     lanes = sum(len(frame["lanes"]) for frame in frames)
     print(
         f"{len(frames)} frames, {lanes} lanes, {len(frames) / seconds:.1f} frames/s "

@@ -6,25 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-
-def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file whole or not at all; missing folders are made.
-
-    The bytes go to a temporary name beside ``path`` first, so that an interruption leaves no half
-    a file under the name itself.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from ..files import write_bytes
 
 
 def write_picture(path: str | os.PathLike, img: np.ndarray, jpeg_quality: int = 92) -> None:
-    """Writes a BGR picture in the format of its suffix, as :func:`write_bytes` does.
+    """Writes a BGR picture in the format of its suffix, as :func:`ganet_mm.files.write_bytes` does.
 
     Raises:
         ValueError: OpenCV can't write this suffix.

@@ -2,8 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ganet_mm.visualization import picture_io
-from ganet_mm.visualization.picture_io import write_bytes, write_picture
+from ganet_mm.visualization.picture_io import write_picture
 
 
 def test_a_picture_is_written_with_its_folders(tmp_path):
@@ -17,18 +16,3 @@ def test_an_unknown_suffix_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"a\.xyz.*use \.jpg or \.png"):
         write_picture(tmp_path / "a.xyz", np.zeros((2, 2, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    write_bytes(path, b"old")
-
-    def fail(self, target):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(picture_io.Path, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_bytes(path, b"new")
-    monkeypatch.undo()
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
