@@ -35,6 +35,8 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
+# Long training: a checkpoint and a score every 5 epochs, pictures every 20.
+default_hooks = dict(checkpoint=dict(interval=5), visualization=dict(interval=20))
 auto_scale_lr = dict(enable=False, base_batch_size=8 * 64)
 sync_bn = "torch"
 
@@ -47,6 +49,7 @@ stages = dict(
         ),
     ),
     qat=dict(
+        default_hooks=dict(checkpoint=dict(interval=1), visualization=dict(interval=5)),
         train_cfg=dict(
             type="mmrazor.QATEpochBasedLoop",
             max_epochs=20,

@@ -35,11 +35,14 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-default_hooks = dict(logger=dict(interval=10))
+default_hooks = dict(
+    logger=dict(interval=10), checkpoint=dict(interval=1), visualization=dict(interval=1)
+)
 
 stages = dict(
     calibration=dict(test_cfg=dict(calibrate_dataloader=calibrate_dataloader, calibrate_steps=3)),
     qat=dict(
+        default_hooks=dict(visualization=dict(interval=1)),
         train_cfg=dict(max_epochs=1, disable_observer_begin=-1, freeze_bn_begin=1),
         optim_wrapper=dict(optimizer=dict(lr=1e-4)),
         param_scheduler=[dict(type="ConstantLR", factor=1.0, begin=0, end=1, by_epoch=True)],

@@ -63,13 +63,16 @@ param_scheduler = [
     ),
 ]
 auto_scale_lr = dict(base_batch_size=8)
-default_hooks = dict(logger=dict(interval=10))
+default_hooks = dict(
+    logger=dict(interval=10), checkpoint=dict(interval=1), visualization=dict(interval=1)
+)
 
 stages = dict(
     calibration=dict(
         test_cfg=dict(calibrate_dataloader=calibrate_dataloader, calibrate_steps=20),
     ),
     qat=dict(
+        default_hooks=dict(visualization=dict(interval=1)),
         train_cfg=dict(max_epochs=1, val_interval=1, disable_observer_begin=-1, freeze_bn_begin=1),
         optim_wrapper=dict(optimizer=dict(lr=1e-4)),
         param_scheduler=[

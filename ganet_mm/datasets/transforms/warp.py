@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import cv2
@@ -59,6 +60,7 @@ class RandomWarp(BaseTransform):
     def __init__(self, prob: float) -> None:
         self.prob = check_prob(prob)
 
+    @abstractmethod
     def draw(self, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
         """A random movement of a picture of ``shape`` (height, width).
 
@@ -66,7 +68,6 @@ class RandomWarp(BaseTransform):
             tuple: 3×3 float64 matrix from the picture's coordinates to the result's, and the
             result's (height, width).
         """
-        raise NotImplementedError
 
     def transform(self, results: dict) -> dict:
         if not happens(self.prob):
