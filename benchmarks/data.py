@@ -147,6 +147,7 @@ def measure_reading(source: Source, lmdb: Path, rounds: int) -> list[Row]:
     )
     stored = raw = float("inf")
     for _ in range(rounds):
+        reader.close()  # pages that a process has mapped stay in memory
         forget([lmdb / "data.mdb", *files])
         stored = min(stored, best_seconds(1, from_lmdb)[0])
         forget([lmdb / "data.mdb", *files])
