@@ -17,8 +17,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dist import all_reduce, get_rank
-from mmengine.model import MMDistributedDataParallel
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.optim import OptimWrapper
+from mmengine.registry import MODEL_WRAPPERS as ROOT_WRAPPERS
 from mmengine.registry import init_default_scope
 from torch import nn
 
@@ -185,6 +186,66 @@ def test_qat_leaves_one_network_in_all_processes(ranks):
     assert not set(ranks[0]["parameters"]).intersection(different)
 
 
+def test_the_wrapper_is_found_by_the_name_the_config_uses():
+    """mmengine looks it up without the default scope, so the name needs the package's prefix."""
+    assert ROOT_WRAPPERS.get("ganet_mm.QuantLaneDetectorDDP") is QuantLaneDetectorDDP
+    assert is_model_wrapper(QuantLaneDetectorDDP.__new__(QuantLaneDetectorDDP))
+
+
+@pytest.fixture
+def stubs(tmp_path) -> dict[str, str]:
+    """An environment where python prints its arguments and slurm is one machine of two."""
+    programs = {
+        "python": 'echo "$@"',
+        "scontrol": "echo first-node; echo second-node",
+        "srun": """
+            for word in "$@"; do [ "$word" = bash ] && break; echo "srun $word"; shift; done
+            export SLURM_NNODES=2 SLURM_NODEID=1 SLURM_JOB_NODELIST=nodes
+            exec "$@"
+        """,
+    }
+    for name, body in programs.items():
+        (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    return {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run_script(*words: str, env: dict[str, str]) -> str:
+    result = subprocess.run(words, capture_output=True, text=True, check=True, env=env)
+    return result.stdout
+
+
+def test_dist_train_starts_torchrun(stubs):
+    printed = run_script("tools/dist_train.sh", "a.py", "4", "--stage", "qat", env=stubs)
+    assert printed.split() == [
+        "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=4",
+        "tools/train.py", "a.py", "--launcher", "pytorch", "--stage", "qat",
+    ]  # fmt: skip
+
+
+def test_dist_train_on_several_machines(stubs):
+    several = {"NNODES": "2", "NODE_RANK": "1", "MASTER_ADDR": "first"}
+    printed = run_script("tools/dist_train.sh", "a.py", "8", env=stubs | several)
+    assert "--nnodes=2 --node_rank=1 --master_addr=first --master_port=29500" in printed
+    del several["MASTER_ADDR"]
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run_script("tools/dist_train.sh", "a.py", "8", env=stubs | several)
+    assert "set MASTER_ADDR" in failed.value.stderr
+
+
+def test_slurm_train_starts_torchrun_on_every_machine(stubs):
+    env = stubs | {"NODES": "2", "GPUS_PER_NODE": "4"}
+    words = ("part", "job", "a.py", "--cfg-options", "x=1 2")
+    printed = run_script("tools/slurm_train.sh", *words, env=env)
+    for option in ("--partition=part", "--job-name=job", "--nodes=2", "--gres=gpu:4"):
+        assert f"srun {option}\n" in printed
+    assert printed.splitlines()[-1] == (
+        "-m torch.distributed.run --nnodes=2 --node_rank=1 --master_addr=first-node "
+        "--master_port=29500 --nproc_per_node=4 tools/train.py a.py --launcher pytorch "
+        "--cfg-options x=1 2"
+    )
+
+
 @pytest.mark.slow
 def test_the_tools_train_every_stage_and_score_as_one_process_does(tmp_path):
     """Also that all of it starts from the command line: gloo, wrapper, no SyncBN."""
@@ -230,15 +291,20 @@ def test_the_tools_train_every_stage_and_score_as_one_process_does(tmp_path):
     found = ["model.head.decoder.kpt_thr=0.05", "model.head.decoder.min_points=2"]
     torchrun(
         *words, "--launcher", "pytorch", "--out", tmp_path / "two.json",
-        "--cfg-options", *options, *found,
+        "--lines-dir", tmp_path / "two", "--cfg-options", *options, *found,
     )  # fmt: skip
     run(
         words[0].removeprefix("tools/"), *words[1:], "--out", tmp_path / "one.json",
-        "--cfg-options", *options, *found,
+        "--lines-dir", tmp_path / "one", "--cfg-options", *options, *found,
     )  # fmt: skip
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
     assert one == two
     assert "culane/F1@50_night" in one
+    lanes = {path.relative_to(tmp_path / "one"): path for path in tmp_path.glob("one/**/*.txt")}
+    assert len(lanes) == 9
+    assert any(path.stat().st_size for path in lanes.values())
+    for name, path in lanes.items():
+        assert (tmp_path / "two" / name).read_text() == path.read_text()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -61,8 +62,11 @@ def test_train_takes_the_flags_mim_passes():
 
 def run_mim(*words: object) -> subprocess.CompletedProcess:
     pytest.importorskip("mim", reason="neither openmim nor onedl-mim is installed")
+    # The script, not `python -m`: with the repository in sys.path mim takes its egg-info for an
+    # installed package.
+    script = Path(sysconfig.get_path("scripts")) / "mim"
     return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", "from mim.cli import cli; cli()", *map(str, words)],
+        [script, *map(str, words)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -50,9 +50,10 @@ class _Environment:
         self.file_id = _file_id(path)
         try:
             # No lock file: nothing writes beside readers here, and the data may be read-only.
-            # No read-ahead: records are read in random order.
+            # With read-ahead, though the order is random: a record is some fifty pages, which
+            # without it are read from disk one by one (benchmarks/data.py, "from disk").
             self.env = lmdb.open(
-                path, readonly=True, lock=False, readahead=False, create=False, max_readers=1
+                path, readonly=True, lock=False, readahead=True, create=False, max_readers=1
             )
         except lmdb.Error as error:
             raise OSError(

@@ -3,7 +3,8 @@ from __future__ import annotations
 import torch
 from mmengine.dist import all_gather, broadcast, get_rank
 from mmengine.model import MMDistributedDataParallel
-from mmengine.registry import MODEL_WRAPPERS
+
+from ganet_mm.registry import MODEL_WRAPPERS
 
 
 @MODEL_WRAPPERS.register_module()

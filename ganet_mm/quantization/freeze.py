@@ -15,59 +15,14 @@ from torch.ao.nn.intrinsic import _FusedModule
 from torch.ao.quantization import FakeQuantizeBase
 from torch.fx import GraphModule
 
-# Symmetric int8 weights lie in −127..127; the wider bounds are the ones ONNX knows.
-WEIGHT_RANGE = (-128, 127)
-
-
-class FrozenFakeQuantize(nn.Module):
-    """Per-tensor quantize-dequantize with a constant scale and zero point."""
-
-    def __init__(self, fake_quantize: FakeQuantizeBase) -> None:
-        super().__init__()
-        self.scale = float(fake_quantize.scale)
-        self.zero_point = int(fake_quantize.zero_point)
-        self.quant_min = int(fake_quantize.quant_min)
-        self.quant_max = int(fake_quantize.quant_max)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.fake_quantize_per_tensor_affine(
-            x, self.scale, self.zero_point, self.quant_min, self.quant_max
-        )
-
-    def extra_repr(self) -> str:
-        return f"scale={self.scale:.6g}, zero_point={self.zero_point}"
-
-
-class FrozenConv2d(nn.Module):
-    """Convolution with batch norm folded in and weights quantized per output channel.
-
-    The weights are stored already rounded to their grid, so quantizing them again, as the
-    exporter's quantize-dequantize pair does, changes nothing.
-    """
-
-    def __init__(self, conv: nn.Conv2d, weight_fake_quant: FakeQuantizeBase, relu: bool) -> None:
-        super().__init__()
-        self.stride, self.padding = conv.stride, conv.padding
-        self.dilation, self.groups = conv.dilation, conv.groups
-        self.relu = relu
-        with torch.no_grad():
-            self.register_buffer("weight", weight_fake_quant(conv.weight).clone())
-        self.register_buffer("bias", conv.bias.detach().clone())
-        self.register_buffer("scale", weight_fake_quant.scale.detach().clone().float())
-        self.register_buffer("zero_point", torch.zeros_like(self.scale, dtype=torch.int32))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weight = torch.fake_quantize_per_channel_affine(
-            self.weight, self.scale, self.zero_point, 0, *WEIGHT_RANGE
-        )
-        x = nn.functional.conv2d(
-            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
-        return nn.functional.relu(x) if self.relu else x
-
+from .frozen_graph import FrozenConv2d, FrozenFakeQuantize, kind_of, module_of, source_of
+from .tie_free import settle_scales
 
 def freeze(graph: GraphModule) -> GraphModule:
     """The same function of the same input, with constants for everything that was learned.
+
+    Scales move by less than a thousandth to values whose products never fall between two
+    integers, see :mod:`.tie_free`.
 
     Args:
         graph: Observed graph of a quantized model, e.g. ``QuantLaneDetector.graph``; unchanged.
@@ -81,8 +36,6 @@ def freeze(graph: GraphModule) -> GraphModule:
             holds a scale that is not a positive finite number; names it.
     """
     frozen = copy.deepcopy(graph).eval()
-    frozen.apply(torch.ao.quantization.disable_observer)
-    frozen.apply(torch.ao.quantization.enable_fake_quant)
     # One module may be registered under several names (shared fake quantizers), and
     # named_children() would show it once only: hence _modules, and one frozen twin for each.
     twins: dict[int, nn.Module] = {}
@@ -101,30 +54,35 @@ def freeze(graph: GraphModule) -> GraphModule:
                 visit(child, f"{path}.")
 
     visit(frozen, "")
-    _round_biases(frozen)
+    with torch.no_grad():
+        _drop_repeated_quantizers(frozen)
+        settle_scales(frozen)
+        _round_to_grids(frozen)
     frozen.recompile()
     return frozen
 
 
-def _round_biases(frozen: GraphModule) -> None:
-    """Puts each bias on the grid of its convolution's int32 sums.
-
-    An integer convolution adds its bias as an integer of the step input scale × weight scale. Left
-    as it is, the bias would be rounded by the runtime only, and file and graph would differ by up
-    to half such a step in every cell.
-    """
+def _round_to_grids(frozen: GraphModule) -> None:
     for node in frozen.graph.nodes:
-        if node.op != "call_module":
+        if kind_of(frozen, node) != "conv":
             continue
-        conv = frozen.get_submodule(node.target)
-        if not isinstance(conv, FrozenConv2d):
+        quantize = module_of(frozen, node.args[0])
+        if not isinstance(quantize, FrozenFakeQuantize):
+            raise ValueError(f"the input of convolution {node.target} is not quantized")
+        module_of(frozen, node).round_to_grid(quantize.scale)
+
+
+def _drop_repeated_quantizers(frozen: GraphModule) -> None:
+    """Removes a quantizer that follows another with nothing but a change of shape between them.
+
+    The values are on a grid already; a second, slightly different one would round them again.
+    """
+    for node in list(frozen.graph.nodes):
+        if kind_of(frozen, node) != "quantize":
             continue
-        source = node.args[0]
-        if source.op == "call_module":
-            quantize = frozen.get_submodule(source.target)
-            if isinstance(quantize, FrozenFakeQuantize):
-                step = quantize.scale * conv.scale.double()
-                conv.bias.copy_((conv.bias.double() / step).round() * step)
+        if kind_of(frozen, source_of(frozen, node, {"shape"})) == "quantize":
+            node.replace_all_uses_with(node.args[0])
+            frozen.graph.erase_node(node)
 
 
 def _freeze_conv(module: nn.Module, path: str) -> FrozenConv2d:

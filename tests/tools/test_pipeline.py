@@ -7,8 +7,6 @@ import shutil
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 def test_each_stage_leaves_its_checkpoint(trained):
     assert trained.best("float").stat().st_size > 4e6

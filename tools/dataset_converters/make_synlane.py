@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from ganet_mm.datasets.synlane import LEVELS, Plan, make_synlane
+from ganet_mm.datasets.synlane import LEVELS, Plan, category_sheet, make_synlane
+from ganet_mm.visualization.picture_io import write_picture
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -13,7 +14,9 @@ def parse_args(argv=None) -> argparse.Namespace:
         description="Draw road pictures of 1640×590 with their lanes in CULane's layout. "
         "The same arguments give the same bytes, whatever the number of workers."
     )
-    parser.add_argument("--out", required=True, help="folder to make; it appears when it is whole")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", help="folder to make; it appears when it is whole")
+    what.add_argument("--sheet", help="instead, draw a scene of each category into this picture")
     parser.add_argument("--train", type=int, default=0, help="training frames")
     parser.add_argument("--val", type=int, default=0, help="validation frames")
     parser.add_argument("--test", type=int, default=0, help="test frames, in all nine categories")
@@ -28,6 +31,10 @@ def main(argv=None) -> int:
     """Draw the folder; 0 when it is there, 1 on an error."""
     args = parse_args(argv)
     try:
+        if args.sheet:
+            write_picture(args.sheet, category_sheet(args.level, args.seed), jpeg_quality=85)
+            print(args.sheet)
+            return 0
         plan = Plan(args.train, args.val, args.test, args.level, args.seed, args.quality)
         drawn = make_synlane(args.out, plan, args.workers)
     except (OSError, ValueError, RuntimeError) as error:

@@ -3,6 +3,7 @@
 from .levels import CATEGORIES, LEVELS
 from .render import render
 from .scene import Scene, choose_scene
+from .sheet import category_sheet
 from .writer import Plan, draw_frame, make_synlane
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "LEVELS",
     "Plan",
     "Scene",
+    "category_sheet",
     "choose_scene",
     "draw_frame",
     "make_synlane",
