@@ -136,9 +136,6 @@ def ranks(tmp_path_factory) -> list[dict]:
     return [torch.load(folder / f"rank{rank}.pth", weights_only=True) for rank in range(PROCESSES)]
 
 
-pytestmark = pytest.mark.xdist_group("ddp")
-
-
 def test_losses_and_gradients_are_those_of_one_process_with_the_doubled_batch(ranks):
     expected, expected_gradients = losses_and_gradients(
         freeze_batch_norm(build("float")), batch(0, BATCH)

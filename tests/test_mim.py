@@ -19,8 +19,6 @@ ROOT = Path(__file__).parents[1]
 INDEX = yaml.safe_load((ROOT / "model-index.yml").read_text(encoding="utf-8"))
 MODELS = {model["Name"]: model for model in INDEX["Models"]}
 
-pytestmark = pytest.mark.xdist_group("mim")
-
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_index_says_what_get_flops_counts(name):

@@ -19,13 +19,20 @@ def main() -> None:
     parser.add_argument("checkpoint", help=".pth of the qat or calibration stage, or a float one")
     parser.add_argument("--out", required=True, help="the .onnx file to write")
     parser.add_argument("--frames", type=int, default=50, help="test frames to compare on")
+    parser.add_argument(
+        "--target",
+        choices=["auto", "vnni", "avx2"],
+        default="auto",
+        help="processor that will run the file: with VNNI (or ARM), or AVX2 only, whose uint8×int8 "
+        "sums saturate (default: this machine)",
+    )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="override settings")
     args = parser.parse_args()
     try:
         cfg = Config.fromfile(args.config)
         if args.cfg_options:
             cfg.merge_from_dict(args.cfg_options)
-        export_checkpoint(cfg, args.checkpoint, args.out, args.frames)
+        export_checkpoint(cfg, args.checkpoint, args.out, args.frames, args.target)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
 

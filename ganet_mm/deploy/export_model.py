@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -16,14 +18,15 @@ from torch import nn
 
 from ganet_mm.engine.checkpoints import build_model
 from ganet_mm.quantization.architecture import QuantLaneDetector
-from ganet_mm.quantization.freeze import freeze
-from ganet_mm.registry import DATASETS
+from ganet_mm.registry import DATASETS, MODELS
+from ganet_mm.structures import LaneDataSample
 from ganet_mm.version import __version__
 
-from .comparison import Maps, compare_maps, comparison_table
-from .onnx_file import export_onnx
+from .comparison import Maps, compare_maps, comparison_table, same_lanes
+from .machine import this_machine
+from .onnx_file import export_onnx, read_metadata
 from .operators import executed_operators
-from .runtimes import OnnxRuntime
+from .runtimes import RUNTIMES, load_runtime
 
 
 class _FloatMaps(nn.Module):
@@ -48,7 +51,13 @@ class _GraphMaps(nn.Module):
         return self.graph(x, None, "tensor")
 
 
-def export_checkpoint(cfg: Config, checkpoint: str | Path, out: str | Path, frames: int) -> dict:
+def export_checkpoint(
+    cfg: Config,
+    checkpoint: str | Path,
+    out: str | Path,
+    frames: int,
+    target: str = "auto",
+) -> dict:
     """Exports a checkpoint to ONNX and compares the file's maps with the checkpoint's.
 
     A fake-quantized checkpoint becomes a QDQ file that runtimes execute in integers; a float one
@@ -59,9 +68,11 @@ def export_checkpoint(cfg: Config, checkpoint: str | Path, out: str | Path, fram
         checkpoint: ``.pth`` file.
         out: ``.onnx`` file to write.
         frames: How many frames of the config's test set to compare on, spread evenly over it.
+        target: Processor that will run the file: ``vnni``, ``avx2`` or ``auto``, this machine.
 
     Returns:
-        The comparison, see :func:`.comparison.compare_maps`.
+        The comparison in onnxruntime, see :func:`.comparison.compare_maps`, with ``same_lanes``,
+        the share of frames whose lanes are the same.
 
     Raises:
         FileNotFoundError, ValueError: checkpoint or test set is missing or does not fit.
@@ -69,42 +80,82 @@ def export_checkpoint(cfg: Config, checkpoint: str | Path, out: str | Path, fram
     init_default_scope("ganet_mm")
     model = build_model(cfg, checkpoint)
     quantized = isinstance(model, QuantLaneDetector)
-    inputs = list(test_inputs(cfg, model.data_preprocessor, frames))  # before any file is written
-    graph = _GraphMaps(freeze(model.graph)) if quantized else _FloatMaps(model)
-    input_size = model.data_preprocessor.input_size
+    samples = list(test_frames(cfg, model.data_preprocessor, frames))  # before a file is written
+    if quantized:
+        reference, graph = model.fixed_point(), _GraphMaps(model.fixed_point().frozen)
+    else:
+        reference = graph = _FloatMaps(model)
     export_onnx(
         graph.eval(),
-        input_size,
+        model.data_preprocessor.input_size,
         out,
         dict(
             precision="int8" if quantized else "float32",
             input="yuv444, (v - 128) / 128",
             ganet_mm_version=__version__,
         ),
+        this_machine() if target == "auto" else target,
     )
-
-    @torch.no_grad()
-    def reference(frame: np.ndarray) -> Maps:
-        return tuple(part.numpy() for part in model(torch.from_numpy(frame), mode="tensor"))
-
-    result = compare_maps(inputs, reference, OnnxRuntime(out).run)
     console = Console()
-    console.print(comparison_table(result, f"{out} in onnxruntime against {Path(checkpoint).name}"))
+    results = {}
+    for backend in RUNTIMES:
+        if backend == "openvino" and find_spec("openvino") is None:
+            continue
+        runtime = load_runtime(backend, out)
+        results[backend] = _compare(samples, reference, runtime.run, MODELS.build(cfg.model.head))
+        title = f"{out} in {backend} against {Path(checkpoint).name}"
+        console.print(comparison_table(results[backend], title))
     integer, floating = executed_operators(out)
     console.print(f"in integers: {_listed(integer)}; in floats: {_listed(floating)}")
     size = Path(out).stat().st_size
-    console.print(f"{out}: {size / 1e6:.2f} MB, {'int8' if quantized else 'float32'}")
-    return result
+    console.print(f"{out}: {size / 1e6:.2f} MB, {_precision(out)}")
+    return results["onnxruntime"]
+
+
+def _precision(path: str | Path) -> str:
+    metadata = read_metadata(onnx.load(str(path)), str(path))
+    if metadata["precision"] == "float32":
+        return "float32"
+    return f"int8 for {metadata['target']} ({metadata['weights']} weights)"
+
+
+def _compare(samples: list, reference: nn.Module, run: Callable, head: nn.Module) -> dict:
+    """Maps and lanes of the checkpoint and of a runtime on the same frames."""
+    lanes: dict[str, list] = {"reference": [], "file": []}
+
+    def decoded(side: str, maps: Maps, sample: LaneDataSample) -> Maps:
+        (result,) = head.predict_by_feat(*map(torch.from_numpy, maps), [sample])
+        lanes[side].append(result.pred_lanes)
+        return maps
+
+    def expected(pair: tuple) -> Maps:
+        frame, sample = pair
+        with torch.no_grad():
+            maps = reference(torch.from_numpy(frame))
+        return decoded("reference", tuple(part.numpy() for part in maps), sample)
+
+    def actual(pair: tuple) -> Maps:
+        return decoded("file", run(pair[0]), pair[1])
+
+    result = compare_maps(samples, expected, actual)
+    same = [same_lanes(a, b) for a, b in zip(lanes["reference"], lanes["file"], strict=True)]
+    return {**result, "same_lanes": sum(same) / len(same)}
 
 
 def _listed(operators: Counter) -> str:
     return ", ".join(f"{count} {name}" for name, count in operators.most_common()) or "none"
 
 
-def test_inputs(cfg: Config, data_preprocessor: nn.Module, count: int) -> Iterator[np.ndarray]:
-    """Network inputs float32 (1, 3, H, W) of ``count`` frames, spread over the test set."""
+def test_frames(
+    cfg: Config, data_preprocessor: nn.Module, count: int
+) -> Iterator[tuple[np.ndarray, LaneDataSample]]:
+    """``count`` frames, spread over the test set: network inputs float32 (1, 3, H, W) and their
+    data samples."""
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     indices = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
     for index in indices:
-        batch = pseudo_collate([dataset[int(index)]])
-        yield data_preprocessor(batch)["inputs"].numpy()
+        batch = data_preprocessor(pseudo_collate([dataset[int(index)]]))
+        yield batch["inputs"].numpy(), batch["data_samples"][0]
+
+
+test_frames.__test__ = False  # no test of pytest's

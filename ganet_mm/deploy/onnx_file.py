@@ -15,7 +15,13 @@ from torch import nn
 
 from ganet_mm.files import write_bytes
 
-from .onnx_passes import compute_outputs_in_integers, fold_constant_quantize
+from .machine import TARGETS, can_saturate
+from .onnx_passes import (
+    compute_outputs_in_integers,
+    fold_constant_quantize,
+    signed_weights,
+    store_weights_unsigned,
+)
 
 OPSET = 17  # QuantizeLinear per axis needs 13; 17 is the newest the TorchScript exporter maps fully
 INPUT_NAME = "input"
@@ -25,7 +31,11 @@ FORMAT_VERSION = 1
 
 
 def export_onnx(
-    graph: nn.Module, input_size: tuple[int, int], path: str | Path, metadata: dict
+    graph: nn.Module,
+    input_size: tuple[int, int],
+    path: str | Path,
+    metadata: dict,
+    target: str = "vnni",
 ) -> onnx.ModelProto:
     """Writes the graph at batch 1; the file appears only when it is whole and checked.
 
@@ -34,10 +44,19 @@ def export_onnx(
         input_size: (height, width) of the network's input.
         path: The file to write.
         metadata: Plain values stored in the file under the key ``ganet_mm``.
+        target: One of :data:`.machine.TARGETS`. On ``avx2`` int8 weights whose sums could saturate
+            are stored as uint8, which onnxruntime multiplies exactly there. ``target`` and
+            ``weights`` (``int8`` or ``uint8``; ``saturating`` where AVX2 would cut sums) are added
+            to the metadata.
 
     Returns:
         The model as written.
+
+    Raises:
+        ValueError: unknown target.
     """
+    if target not in TARGETS:
+        raise ValueError(f"target '{target}' is unknown; choose one of {', '.join(TARGETS)}")
     buffer = io.BytesIO()
     torch.onnx.export(
         graph,
@@ -51,12 +70,30 @@ def export_onnx(
     model = onnx.load_model_from_string(buffer.getvalue())
     fold_constant_quantize(model)
     compute_outputs_in_integers(model)
-    record = dict(format_version=FORMAT_VERSION, input_size=list(input_size), **metadata)
+    record = dict(
+        format_version=FORMAT_VERSION,
+        input_size=list(input_size),
+        target=target,
+        **_weights_for(model, target),
+        **metadata,
+    )
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(record)})
     onnx.checker.check_model(model, full_check=True)
 
     write_bytes(path, model.SerializeToString())
     return model
+
+
+def _weights_for(model: onnx.ModelProto, target: str) -> dict:
+    """Stores the weights in the signedness that the target computes exactly with."""
+    weights = signed_weights(model)
+    if not weights:
+        return {}
+    saturating = any(can_saturate(weight) for weight in weights)
+    if target == "avx2" and saturating:
+        store_weights_unsigned(model)
+        return dict(weights="uint8", saturating=False)
+    return dict(weights="int8", saturating=saturating)
 
 
 def read_metadata(model: onnx.ModelProto, name: str) -> dict:

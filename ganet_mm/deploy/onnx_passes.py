@@ -69,6 +69,50 @@ def compute_outputs_in_integers(model: onnx.ModelProto) -> int:
     return rewritten
 
 
+def signed_weights(model: onnx.ModelProto) -> list[np.ndarray]:
+    """int8 weights (out, …) of the convolutions between integers."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    return [
+        numpy_helper.to_array(constants[node.input[0]])
+        for node in _weight_dequantizers(model.graph, constants)
+    ]
+
+
+def store_weights_unsigned(model: onnx.ModelProto) -> int:
+    """Shifts int8 weights by 128 to uint8 with zero point 128, in place; their values stay.
+
+    A processor that cuts sums of uint8×int8 products (see :mod:`.machine`) multiplies uint8 by
+    uint8 exactly, in more steps.
+
+    Returns:
+        How many tensors were rewritten.
+    """
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = _weight_dequantizers(graph, constants)
+    for node in nodes:
+        weight, zero_point = constants[node.input[0]], constants[node.input[2]]
+        shifted = numpy_helper.to_array(weight).astype(np.int16) + 128
+        unsigned = numpy_helper.from_array(shifted.astype(np.uint8), weight.name)
+        weight.CopyFrom(unsigned)
+        middle = np.full(numpy_helper.to_array(zero_point).shape, 128, np.uint8)
+        name = f"{weight.name}/zero_point"
+        graph.initializer.append(numpy_helper.from_array(middle, name))
+        node.input[2] = name
+    _drop_unused_initializers(graph)
+    return len(nodes)
+
+
+def _weight_dequantizers(graph: onnx.GraphProto, constants: dict) -> list[onnx.NodeProto]:
+    return [
+        node
+        for node in graph.node
+        if node.op_type == "DequantizeLinear"
+        and node.input[0] in constants
+        and constants[node.input[0]].data_type == TensorProto.INT8
+    ]
+
+
 def _integer_conv(graph, conv, data, weight, constants) -> list[onnx.NodeProto]:
     """ConvInteger, Cast, Mul and Add in the place of ``conv`` of two DequantizeLinear nodes."""
     name = conv.output[0]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from mmengine.logging import print_log
 
+from .machine import this_machine
 from .onnx_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, parse_metadata, read_metadata
+from .openvino_passes import keep_roundings
 
 
 class Runtime(Protocol):
@@ -72,11 +76,14 @@ class OpenVinoRuntime:
         import onnx
 
         self.metadata = read_metadata(onnx.load(str(_existing(path))), str(path))
+        core = openvino.Core()
+        model = core.read_model(str(path))
+        keep_roundings(model)
         # On processors with bfloat16 OpenVINO would take it for what is float in the file.
         config: dict = {"INFERENCE_PRECISION_HINT": "f32"}
         if threads:
             config["INFERENCE_NUM_THREADS"] = threads
-        self.compiled = openvino.Core().compile_model(str(path), "CPU", config)
+        self.compiled = core.compile_model(model, "CPU", config)
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         result = self.compiled({INPUT_NAME: batch})
@@ -84,6 +91,29 @@ class OpenVinoRuntime:
 
 
 RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVinoRuntime}
+
+
+def warn_of_saturation(metadata: dict, name: str, machine: str | None = None) -> bool:
+    """Warns when this machine would cut sums that the file's weights can make.
+
+    Args:
+        metadata: Of the file.
+        name: The file's name.
+        machine: See :func:`.machine.this_machine`; None asks it.
+
+    Returns:
+        Whether it warned.
+    """
+    saturates = metadata.get("saturating", False) and (machine or this_machine()) == "avx2"
+    if saturates:
+        print_log(
+            f"{name} has 8 bit signed weights, and this processor (AVX2 without VNNI) cuts sums of "
+            "their products: lanes may differ from the checkpoint's. Export with --target avx2 for "
+            "onnxruntime, or train with 7 bit weights (w_qscheme bit=7), which OpenVINO takes too",
+            "current",
+            logging.WARNING,
+        )
+    return saturates
 
 
 def load_runtime(backend: str, path: str | Path, threads: int = 0) -> Runtime:
@@ -95,7 +125,9 @@ def load_runtime(backend: str, path: str | Path, threads: int = 0) -> Runtime:
     """
     if backend not in RUNTIMES:
         raise ValueError(f"backend '{backend}' is unknown; choose one of {', '.join(RUNTIMES)}")
-    return RUNTIMES[backend](path, threads)
+    runtime = RUNTIMES[backend](path, threads)
+    warn_of_saturation(runtime.metadata, str(path))
+    return runtime
 
 
 def _existing(path: str | Path) -> Path:

@@ -31,7 +31,8 @@ class FixedPointGraph(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Network input float32 (B, 3, H, W) to the head's three maps, float32."""
-        return _IntegerInterpreter(self.frozen).run(x)
+        with torch.autocast(x.device.type, enabled=False):  # half precision holds no such sums
+            return _IntegerInterpreter(self.frozen).run(x)
 
     @torch.no_grad()
     def integer_maps(self, x: Tensor) -> dict[str, Tensor]:
@@ -70,8 +71,7 @@ class _IntegerInterpreter(Interpreter):
             )
         if kind == "relu" and isinstance(args[0], Result):
             return args[0].rectify()
-        if not all(isinstance(arg, Integers) for arg in args if isinstance(arg, Integers | Result)):
-            raise ValueError(f"{node.name} computes on a tensor that is not quantized")
+        self._check_inputs(kind, node, args)
         if kind == "conv":
             return _convolve(args[0], module_of(self.module, node))
         if kind == "add":
@@ -84,9 +84,21 @@ class _IntegerInterpreter(Interpreter):
             return integers.softmax(args[0], kwargs.get("dim", (args[1:] or (None,))[0]))
         if kind == "upsample":
             return Reals(module_of(self.module, node)(args[0].reals()))
+        if kind == "pool":  # the largest integer stands for the largest number
+            pool = module_of(self.module, node)
+            return args[0].mapped(lambda values: pool(values.float()).to(torch.uint8))
         if kind == "shape" and node.op == "call_method":
-            return args[0].reshaped(node.target, *args[1:], **kwargs)
-        raise ValueError(f"{node.name} ({node.target}) has no integer arithmetic")
+            return args[0].mapped(lambda values: getattr(values, node.target)(*args[1:], **kwargs))
+        if kind == "shape":
+            return args[0]
+        raise AssertionError(f"kind_of() gave {kind}")
+
+    def _check_inputs(self, kind: str, node: Node, args: tuple) -> None:
+        if kind == "unknown":
+            raise ValueError(f"{node.name} ({node.target}) has no integer arithmetic")
+        tensors = [arg for arg in args if isinstance(arg, Integers | Result)]
+        if not all(isinstance(arg, Integers) for arg in tensors):
+            raise ValueError(f"{node.name} ({kind}) computes on a tensor that is not quantized")
 
 
 def _convolve(x: Integers, conv: FrozenConv2d) -> Result:

@@ -15,13 +15,21 @@ from torch.ao.nn.intrinsic import _FusedModule
 from torch.ao.quantization import FakeQuantizeBase
 from torch.fx import GraphModule
 
-from .frozen_graph import FrozenConv2d, FrozenFakeQuantize, kind_of, module_of, source_of
+from .frozen_graph import (
+    FrozenConv2d,
+    FrozenFakeQuantize,
+    kind_of,
+    module_of,
+    quantizer_of,
+    source_of,
+)
 from .tie_free import settle_scales
+
 
 def freeze(graph: GraphModule) -> GraphModule:
     """The same function of the same input, with constants for everything that was learned.
 
-    Scales move by less than a thousandth to values whose products never fall between two
+    Scales move by about a thousandth to values whose products never fall between two
     integers, see :mod:`.tie_free`.
 
     Args:
@@ -64,23 +72,20 @@ def freeze(graph: GraphModule) -> GraphModule:
 
 def _round_to_grids(frozen: GraphModule) -> None:
     for node in frozen.graph.nodes:
-        if kind_of(frozen, node) != "conv":
-            continue
-        quantize = module_of(frozen, node.args[0])
-        if not isinstance(quantize, FrozenFakeQuantize):
-            raise ValueError(f"the input of convolution {node.target} is not quantized")
-        module_of(frozen, node).round_to_grid(quantize.scale)
+        if kind_of(frozen, node) == "conv":
+            input_scale = quantizer_of(frozen, node.args[0]).scale
+            module_of(frozen, node).round_to_grid(input_scale)
 
 
 def _drop_repeated_quantizers(frozen: GraphModule) -> None:
-    """Removes a quantizer that follows another with nothing but a change of shape between them.
+    """Removes a quantizer that follows another with only a change of shape or a maximum between.
 
     The values are on a grid already; a second, slightly different one would round them again.
     """
     for node in list(frozen.graph.nodes):
         if kind_of(frozen, node) != "quantize":
             continue
-        if kind_of(frozen, source_of(frozen, node, {"shape"})) == "quantize":
+        if kind_of(frozen, source_of(frozen, node, {"shape", "pool"})) == "quantize":
             node.replace_all_uses_with(node.args[0])
             frozen.graph.erase_node(node)
 

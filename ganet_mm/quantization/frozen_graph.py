@@ -97,14 +97,22 @@ FUNCTIONS = {
     torch.softmax: "softmax",
     nn.functional.softmax: "softmax",
 }
-METHODS = {"add": "add", "mul": "multiply", "matmul": "matmul", "relu": "relu", "softmax": "softmax"}
+METHODS = {
+    "add": "add",
+    "mul": "multiply",
+    "matmul": "matmul",
+    "relu": "relu",
+    "softmax": "softmax",
+}
 MODULES = {
     FrozenFakeQuantize: "quantize",
     FrozenConv2d: "conv",
     nn.ReLU: "relu",
     nn.Softmax: "softmax",
     nn.Upsample: "upsample",
+    nn.MaxPool2d: "pool",
     nn.Identity: "shape",
+    nn.Dropout: "shape",
 }
 
 
@@ -114,9 +122,13 @@ def module_of(graph: GraphModule, node: Node) -> nn.Module | None:
 
 
 def kind_of(graph: GraphModule, node: Node) -> str:
-    """What a node computes: ``input``, ``constant``, ``quantize``, ``conv``, ``add``, ``multiply``,
-    ``matmul``, ``relu``, ``softmax``, ``upsample``, ``shape`` (values stay as they are), ``output``,
-    ``argument`` (no tensor), or ``unknown``."""
+    """What a node computes.
+
+    Returns:
+        ``input``, ``constant``, ``output``, ``argument`` (no tensor), ``quantize``, ``conv``,
+        ``add``, ``multiply``, ``matmul``, ``relu``, ``softmax``, ``upsample``, ``pool`` (maximum),
+        ``shape`` (values stay as they are), or ``unknown``.
+    """
     if node.op == "placeholder":
         first = next(other for other in graph.graph.nodes if other.op == "placeholder")
         return "input" if node is first else "argument"
@@ -139,3 +151,16 @@ def source_of(graph: GraphModule, node: Node, through: set[str]) -> Node:
     while kind_of(graph, source) in through:
         source = source.args[0]
     return source
+
+
+def quantizer_of(graph: GraphModule, node: Node) -> FrozenFakeQuantize:
+    """The quantizer on whose grid a node's values lie.
+
+    Raises:
+        ValueError: they are on none.
+    """
+    while kind_of(graph, node) in ("shape", "pool"):
+        node = node.args[0]
+    if kind_of(graph, node) != "quantize":
+        raise ValueError(f"{node.name} is not quantized, but an integer operator takes it")
+    return graph.get_submodule(node.target)

@@ -9,6 +9,7 @@ multiply-adds; QLinearSoftmax: a table of exponentials). Rounding is half to eve
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -40,9 +41,9 @@ class Integers:
         """float32: the numbers that the integers stand for."""
         return self.centred(torch.float32) * _float32(self.scale)
 
-    def reshaped(self, method: str, *args, **kwargs) -> Integers:
-        """The same integers after a tensor method that only changes their shape."""
-        return Integers(getattr(self.values, method)(*args, **kwargs), self.scale, self.zero_point)
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> Integers:
+        """Of the same grid, with other integers."""
+        return Integers(function(self.values), self.scale, self.zero_point)
 
 
 class Result:
@@ -90,6 +91,13 @@ class Sums(Result):
         """float32, as the exported ConvInteger, Mul and Add compute a float output."""
         scaled = self.values.float() * self.scale
         return scaled if self.bias is None else scaled + self.bias
+
+
+class Products(Sums):
+    """Products of single elements; the zero point is added before rounding."""
+
+    def steps(self, scale: float, zero_point: int) -> Tensor:
+        return (self.values.float() * (self.scale / _float32(scale)) + zero_point).round()
 
 
 @dataclass
@@ -173,10 +181,10 @@ def multiply_matrices(a: Integers, b: Integers) -> Sums:
     return Sums(sums.to(torch.int32), _float32(a.scale) * _float32(b.scale))
 
 
-def multiply(a: Integers, b: Integers) -> Sums:
+def multiply(a: Integers, b: Integers) -> Products:
     """Element by element, broadcasting."""
     products = a.centred(torch.int32) * b.centred(torch.int32)
-    return Sums(products, _float32(a.scale) * _float32(b.scale))
+    return Products(products, _float32(a.scale) * _float32(b.scale))
 
 
 def softmax(x: Integers, dim: int) -> Softmax:

@@ -16,7 +16,29 @@ class LaneQuantizer(OpenVINOQuantizer):
     cells, and 256 steps over them would be most of a cell each. mmrazor means to leave outputs
     alone, but looks for a fake quantizer before the ``output`` node itself and not inside the
     tuple that a network of several outputs returns.
+
+    Args:
+        global_qconfig: As mmrazor's. ``w_observer`` and ``a_observer`` may hold arguments beside
+            their type, which mmrazor would drop.
+        kwargs: As mmrazor's.
     """
+
+    def __init__(self, global_qconfig: dict, **kwargs) -> None:
+        self._observer_arguments = {
+            kind: {
+                key: value
+                for key, value in global_qconfig[f"{kind}_observer"].items()
+                if key != "type"
+            }
+            for kind in ("w", "a")
+        }
+        super().__init__(global_qconfig=global_qconfig, **kwargs)
+
+    def gen_qconfig_mapping(self, qconfig, no_observer_modules):
+        for kind, arguments in self._observer_arguments.items():
+            name = f"{kind}_fake_quant"
+            setattr(qconfig, name, getattr(qconfig, name).with_args(**arguments))
+        return super().gen_qconfig_mapping(qconfig, no_observer_modules)
 
     def del_redundant_fakequant(self, prepared: GraphModule) -> GraphModule:
         prepared = super().del_redundant_fakequant(prepared)

@@ -6,10 +6,10 @@ its own order, and where the exact product lies within a few float32 steps of n 
 apart. One such cell in a hundred thousand is enough: the next layers pass it on, and after fifty
 of them a third of the cells differ.
 
-So each M is made a fraction m / D with an odd D. ``2 · sum · m = D · (2n + 1)`` has an even and an
-odd side, hence no sum gives a tie, and the nearest is 1 / 2D away, far more than float32 errs. Every
-runtime then finds the same integer, whatever its order of operations. To get there, scales grow by
-less than a thousandth; they never shrink, so no range is cut.
+So each M is made a fraction m / D with an odd D. ``2 · sum · m = D · (2n + 1)`` has an even and
+an odd side, hence no sum gives a tie, and the nearest is 1 / 2D away, far more than float32 errs.
+Every runtime then finds the same integer, whatever its order of operations. To get there, scales
+grow by about a thousandth; they never shrink, so no range is cut.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ import numpy as np
 import torch
 from torch.fx import GraphModule, Node
 
-from .frozen_graph import FrozenConv2d, FrozenFakeQuantize, kind_of, module_of, source_of
+from .frozen_graph import (
+    FrozenConv2d,
+    FrozenFakeQuantize,
+    kind_of,
+    module_of,
+    quantizer_of,
+    source_of,
+)
 
 # Ties stay 1 / (2 · 4095) = 1.2e-4 away. Float32 products of up to 256 err by 3e-5 at the most.
 LARGEST_DENOMINATOR = 4095
@@ -121,7 +128,7 @@ def _follow(frozen: GraphModule, node: Node, scale: float) -> None:
 
 def _settle_weights(frozen: GraphModule, node: Node) -> None:
     conv: FrozenConv2d = module_of(frozen, node)
-    input_scale = module_of(frozen, node.args[0]).scale
+    input_scale = quantizer_of(frozen, node.args[0]).scale
     # A channel of zeros has next to no scale; its bias still must fit.
     smallest = conv.bias.abs().double() / (input_scale * LARGEST_BIAS)
     scales = torch.maximum(conv.scale.double(), smallest)
@@ -145,9 +152,7 @@ def _output_scale(frozen: GraphModule, node: Node) -> float | None:
 
 def _input_scale(frozen: GraphModule, node: Node) -> float:
     """What one step of an operator's exact integer result is worth."""
-    scale = math.prod(
-        module_of(frozen, _quantizer(frozen, part)).scale for part in _operands(node)
-    )
+    scale = math.prod(module_of(frozen, _quantizer(frozen, part)).scale for part in _operands(node))
     if kind_of(frozen, node) == "upsample":
         # Bilinear ×f weights are multiples of 1 / 2f along each axis.
         scale /= (2 * int(module_of(frozen, node).scale_factor)) ** 2
@@ -159,11 +164,9 @@ def _operands(node: Node) -> list[Node]:
 
 
 def _quantizer(frozen: GraphModule, node: Node) -> Node:
-    """The quantizer whose values a node takes."""
-    while kind_of(frozen, node) == "shape":
+    """The node of the quantizer whose values another takes."""
+    while kind_of(frozen, node) in ("shape", "pool"):
         node = node.args[0]
-    if kind_of(frozen, node) != "quantize":
-        raise ValueError(f"{node.name} computes on a tensor that is not quantized")
     return node
 
 

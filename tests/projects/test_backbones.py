@@ -21,10 +21,7 @@ CONFIGS = [
     "projects/ganet_resnet18/configs/ganet_resnet18_culane.py",
 ]
 
-pytestmark = [
-    pytest.mark.xdist_group("projects"),
-    pytest.mark.parametrize("path", CONFIGS),
-]
+pytestmark = pytest.mark.parametrize("path", CONFIGS)
 
 
 @pytest.fixture
