@@ -1,6 +1,7 @@
 """Installs ganet_mm; the wheel also carries what ``mim`` looks for: configs, tools, model index."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -8,6 +9,10 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM_FILES = ("tools", "configs", "model-index.yml")
+
+# Not ./build: what an earlier build left there would go into the next wheel, and mim would find
+# every config twice.
+BUILD = tempfile.TemporaryDirectory(prefix="ganet_mm_build_")
 
 
 class BuildWithMimFiles(build_py):
@@ -70,6 +75,7 @@ setup(
         "ordered-set>=4.1,<5",
     ],
     extras_require={"openvino": ["openvino>=2026.4,<2027"]},
+    options={"build": {"build_base": BUILD.name}},
     cmdclass={"build_py": BuildWithMimFiles},
     zip_safe=False,
 )

@@ -71,7 +71,9 @@ stages = dict(
     calibration=dict(
         test_cfg=dict(calibrate_dataloader=calibrate_dataloader, calibrate_steps=20),
     ),
+    # Half of the training frames, seen once.
     qat=dict(
+        train_dataloader=dict(dataset=dict(indices=400)),
         default_hooks=dict(visualization=dict(interval=1)),
         train_cfg=dict(max_epochs=1, val_interval=1, disable_observer_begin=-1, freeze_bn_begin=1),
         optim_wrapper=dict(optimizer=dict(lr=1e-4)),

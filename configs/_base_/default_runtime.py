@@ -15,6 +15,9 @@ default_hooks = dict(
     visualization=dict(type="LaneVisualizationHook", num=8),
 )
 
+# Several processes without SyncBN (the CPU): batch norm statistics are averaged every epoch.
+custom_hooks = [dict(type="SyncBuffersHook")]
+
 vis_backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
 visualizer = dict(type="LaneVisualizer", vis_backends=vis_backends, name="visualizer")
 log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True)

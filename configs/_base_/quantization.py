@@ -15,6 +15,8 @@ _tracer = dict(type="mmrazor.CustomTracer")
 
 stages = dict(
     calibration=dict(
+        # Used with several processes; the prefix is needed, mmengine looks it up without a scope.
+        model_wrapper_cfg=dict(type="ganet_mm.QuantLaneDetectorDDP"),
         model=dict(
             type="QuantLaneDetector",
             quantizer=dict(
@@ -30,6 +32,7 @@ stages = dict(
         default_hooks=dict(checkpoint=dict(save_best=None)),
     ),
     qat=dict(
+        model_wrapper_cfg=dict(type="ganet_mm.QuantLaneDetectorDDP"),
         model=dict(
             type="QuantLaneDetector",
             quantizer=dict(

@@ -27,11 +27,14 @@ console = Console()
 
 @dataclass
 class Step:
-    """One command, and the file that is there when it has been run whole."""
+    """One command, and the file that is there when it has been run whole.
+
+    A command without ``output`` is run every time: it sees by itself whether its work is done.
+    """
 
     title: str
     command: Callable[[], Sequence[str | Path]]
-    output: Callable[[], Path | None]
+    output: Callable[[], Path | None] = lambda: None
     inputs: Callable[[], Sequence[Path]] = lambda: ()
 
     def is_done(self) -> bool:
@@ -98,7 +101,6 @@ def steps(
                 "tools/dataset_converters/make_synlane.py", "--out", pictures, "--train", train,
                 "--val", val, "--test", test, "--seed", seed, "--workers", 2,
             ),
-            lambda: pictures / "list" / "test.txt",
         )
     ]  # fmt: skip
     for split in ("train", "val", "test"):
@@ -117,11 +119,15 @@ def steps(
 
     def train_step(title: str, stage: str, epochs: int, inputs) -> Step:
         last = root / stage / f"epoch_{epochs}.pth"
+
+        def interrupted() -> bool:
+            return (root / stage / "last_checkpoint").is_file() and not last.is_file()
+
         return Step(
             title,
             lambda: (
                 "tools/train.py", config, "--stage", stage, "--work-dir", root,
-                *(["--resume"] if (root / stage / "last_checkpoint").is_file() else []),
+                *(["--resume"] if interrupted() else []),
             ),
             lambda: last,
             inputs,

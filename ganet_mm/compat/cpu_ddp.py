@@ -38,6 +38,7 @@ def prepare_cpu_ddp(cfg: Config) -> bool:
                 f"--launcher pytorch needs torchrun: {', '.join(missing)} not in the environment"
             )
         dist.init_process_group("gloo")
-    if "model_wrapper_cfg" not in cfg:
-        cfg.model_wrapper_cfg = ConfigDict(type="MMDistributedDataParallel", device_ids=None)
+    cfg.setdefault("model_wrapper_cfg", ConfigDict(type="MMDistributedDataParallel"))
+    cfg.model_wrapper_cfg.device_ids = None
+    cfg.sync_bn = None  # SyncBatchNorm exists on GPUs only
     return True

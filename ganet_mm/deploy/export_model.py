@@ -40,7 +40,7 @@ class _FloatMaps(nn.Module):
         return self.detector(x, mode="tensor")
 
 
-class _GraphMaps(nn.Module):
+class GraphMaps(nn.Module):
     """A traced graph without the arguments that its tracing fixed."""
 
     def __init__(self, graph: nn.Module) -> None:
@@ -49,6 +49,9 @@ class _GraphMaps(nn.Module):
 
     def forward(self, x: torch.Tensor):
         return self.graph(x, None, "tensor")
+
+
+_GraphMaps = GraphMaps  # its former name
 
 
 def export_checkpoint(
@@ -82,7 +85,7 @@ def export_checkpoint(
     quantized = isinstance(model, QuantLaneDetector)
     samples = list(test_frames(cfg, model.data_preprocessor, frames))  # before a file is written
     if quantized:
-        reference, graph = model.fixed_point(), _GraphMaps(model.fixed_point().frozen)
+        reference, graph = model.fixed_point(), GraphMaps(model.fixed_point().frozen)
     else:
         reference = graph = _FloatMaps(model)
     export_onnx(

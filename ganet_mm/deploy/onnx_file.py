@@ -19,6 +19,7 @@ from .machine import TARGETS, can_saturate
 from .onnx_passes import (
     compute_outputs_in_integers,
     fold_constant_quantize,
+    fold_shapes,
     signed_weights,
     store_weights_unsigned,
 )
@@ -68,6 +69,7 @@ def export_onnx(
         dynamo=False,  # the dynamo exporter needs onnxscript, one package more for the same file
     )
     model = onnx.load_model_from_string(buffer.getvalue())
+    fold_shapes(model)
     fold_constant_quantize(model)
     compute_outputs_in_integers(model)
     record = dict(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 
 def fold_constant_quantize(model: onnx.ModelProto) -> int:
@@ -35,6 +36,48 @@ def fold_constant_quantize(model: onnx.ModelProto) -> int:
         graph.node.remove(node)
     _drop_unused_initializers(graph)
     return len(folded)
+
+
+def fold_shapes(model: onnx.ModelProto) -> int:
+    """Replaces arithmetic on shapes, all of which are fixed at export, by its results, in place.
+
+    Returns:
+        How many nodes were replaced.
+    """
+    graph = model.graph
+    _inline_constant_nodes(model)
+    folded = 0
+    while True:
+        inferred = onnx.shape_inference.infer_shapes(model)
+        shapes = {
+            value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+            for value in (*inferred.graph.input, *inferred.graph.value_info)
+        }
+        constants = {tensor.name: tensor for tensor in graph.initializer}
+        nodes = [node for node in graph.node if _is_known(node, shapes, constants)]
+        if not nodes:
+            break
+        for node in nodes:
+            if node.op_type == "Shape":
+                value = np.array(shapes[node.input[0]], np.int64)
+            else:
+                inputs = {n: numpy_helper.to_array(constants[n]) for n in node.input if n}
+                (value,) = ReferenceEvaluator(node).run(None, inputs)
+            graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
+            graph.node.remove(node)
+        folded += len(nodes)
+    _drop_unused_initializers(graph)
+    return folded
+
+
+def _is_known(node: onnx.NodeProto, shapes: dict, constants: dict) -> bool:
+    if node.op_type == "Shape":
+        return all(shapes.get(node.input[0], [0]))
+    shape_arithmetic = {"Slice", "Concat", "Gather", "Unsqueeze", "Squeeze", "Cast"}
+    if node.op_type not in shape_arithmetic or not all(n in constants for n in node.input if n):
+        return False
+    kinds = {constants[name].data_type for name in node.input if name}
+    return kinds == {TensorProto.INT64}
 
 
 def compute_outputs_in_integers(model: onnx.ModelProto) -> int:

@@ -72,6 +72,9 @@ def run_stage(
         target = model if stage == "float" else model.architecture
         load_weights(target, state, load_from)
         runner.logger.info(f"weights of {load_from}")
+    # A quantized graph shares its parameters with its architecture, and the optimizer's
+    # constructor warns of each of them once.
+    runner.logger.addFilter(lambda record: "since bypass_duplicate" not in record.getMessage())
     if stage == "calibration":
         runner.test()
     else:
@@ -119,6 +122,8 @@ def run_test(
     if show_dir is not None:
         cfg.default_hooks.visualization.show_dir = show_dir
     if lines_dir is not None:
+        if cfg.test_evaluator.type != "CuLaneMetric":
+            raise ValueError(f"--lines-dir needs a CuLaneMetric, not {cfg.test_evaluator.type}")
         cfg.test_evaluator.lines_dir = lines_dir
     prepare_cpu_ddp(cfg)
     runner = Runner.from_cfg(cfg)

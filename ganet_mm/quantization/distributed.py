@@ -39,9 +39,9 @@ class QuantLaneDetectorDDP(MMDistributedDataParallel):
         Returns:
             The three maps of this process's batch.
         """
-        inputs = self.module.data_preprocessor(data, False)["inputs"]
+        pictures = self.module.data_preprocessor.cast_data(torch.stack(list(data["inputs"])))
         # One after the other: all together would need the memory of as many times the batch.
-        maps = [self.module(part, mode="tensor") for part in all_gather(inputs)]
+        maps = [self.module.calibrate_step(dict(inputs=part)) for part in all_gather(pictures)]
         return maps[get_rank()]
 
     def sync_qparams(self, src_mode: str) -> None:

@@ -5,8 +5,10 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node
 
 from . import integers
-from .frozen_graph import FrozenConv2d, kind_of, module_of
+from .frozen_graph import FrozenConv2d, FrozenFakeQuantize, kind_of, module_of
 from .integers import Addition, Integers, Reals, Result
+
+INTEGER_KINDS = {"conv", "add", "multiply", "matmul", "softmax", "upsample", "pool", "shape"}
 
 
 class FixedPointGraph(nn.Module):
@@ -19,9 +21,7 @@ class FixedPointGraph(nn.Module):
 
     Args:
         frozen: Made by :func:`.freeze.freeze`.
-
-    Raises:
-        ValueError: (when run) the graph holds an operator that has no integer arithmetic here.
+        Operators without integer arithmetic here run on floats; tools/check_quant.py names them.
     """
 
     def __init__(self, frozen: GraphModule) -> None:
@@ -57,21 +57,25 @@ class _IntegerInterpreter(Interpreter):
             value = super().run_node(node)
             return value if kind == "output" else Reals(value)
         args, kwargs = self.fetch_args_kwargs_from_env(node)
-        result = self._compute(kind, node, args, kwargs)
-        if isinstance(result, Integers) and kind == "quantize":
+        tensors = [arg for arg in args if isinstance(arg, Integers | Result)]
+        if kind in INTEGER_KINDS and all(isinstance(arg, Integers) for arg in tensors):
+            result = self._compute(kind, node, args, kwargs)
+        elif kind == "quantize":
+            result = _quantize(args[0], module_of(self.module, node))
             self.integer_maps[node.name] = result.values
+        elif kind == "relu" and isinstance(args[0], Result):
+            result = args[0].rectify()
+        else:
+            result = self._in_floats(node, args, kwargs)
         leaves_graph = any(user.op == "output" for user in node.users)
         return result.reals() if leaves_graph else result
 
+    def _in_floats(self, node: Node, args: tuple, kwargs: dict) -> Reals:
+        """What has no integer arithmetic computes as it did in training."""
+        reals = [arg.reals() if isinstance(arg, Integers | Result) else arg for arg in args]
+        return Reals(getattr(self, node.op)(node.target, tuple(reals), kwargs))
+
     def _compute(self, kind: str, node: Node, args: tuple, kwargs: dict) -> Integers | Result:
-        if kind == "quantize":
-            quantize = module_of(self.module, node)
-            return args[0].quantize(
-                quantize.scale, quantize.zero_point, quantize.quant_min, quantize.quant_max
-            )
-        if kind == "relu" and isinstance(args[0], Result):
-            return args[0].rectify()
-        self._check_inputs(kind, node, args)
         if kind == "conv":
             return _convolve(args[0], module_of(self.module, node))
         if kind == "add":
@@ -87,18 +91,16 @@ class _IntegerInterpreter(Interpreter):
         if kind == "pool":  # the largest integer stands for the largest number
             pool = module_of(self.module, node)
             return args[0].mapped(lambda values: pool(values.float()).to(torch.uint8))
-        if kind == "shape" and node.op == "call_method":
+        if node.op == "call_method":  # of kind "shape"
             return args[0].mapped(lambda values: getattr(values, node.target)(*args[1:], **kwargs))
-        if kind == "shape":
-            return args[0]
-        raise AssertionError(f"kind_of() gave {kind}")
+        return args[0]
 
-    def _check_inputs(self, kind: str, node: Node, args: tuple) -> None:
-        if kind == "unknown":
-            raise ValueError(f"{node.name} ({node.target}) has no integer arithmetic")
-        tensors = [arg for arg in args if isinstance(arg, Integers | Result)]
-        if not all(isinstance(arg, Integers) for arg in tensors):
-            raise ValueError(f"{node.name} ({kind}) computes on a tensor that is not quantized")
+
+def _quantize(x: Integers | Result, quantize: FrozenFakeQuantize) -> Integers:
+    result = Reals(x.reals()) if isinstance(x, Integers) else x
+    return result.quantize(
+        quantize.scale, quantize.zero_point, quantize.quant_min, quantize.quant_max
+    )
 
 
 def _convolve(x: Integers, conv: FrozenConv2d) -> Result:

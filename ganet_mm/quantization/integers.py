@@ -58,7 +58,15 @@ class Result:
 
     def steps(self, scale: float, zero_point: int) -> Tensor:
         """float32 integers: the result in steps of ``scale``, ``zero_point`` added."""
+        return (self.exact() / _float32(scale).to(self.exact().device)).round() + zero_point
+
+    def exact(self) -> Tensor:
+        """float32: the result without a ReLU that may follow."""
         raise NotImplementedError
+
+    def reals(self) -> Tensor:
+        """float32: the result as a float tensor."""
+        return self.exact().relu() if self.rectified else self.exact()
 
     def quantize(self, scale: float, zero_point: int, lowest: int, highest: int) -> Integers:
         """The nearest integers of a grid, saturated to ``lowest`` … ``highest``."""
@@ -87,8 +95,8 @@ class Sums(Result):
         sums = self.values if self.integer_bias is None else self.values + self.integer_bias
         return (sums.float() * (self.scale / _float32(scale))).round() + zero_point
 
-    def reals(self) -> Tensor:
-        """float32, as the exported ConvInteger, Mul and Add compute a float output."""
+    def exact(self) -> Tensor:
+        # as the exported ConvInteger, Mul and Add compute a float output
         scaled = self.values.float() * self.scale
         return scaled if self.bias is None else scaled + self.bias
 
@@ -114,6 +122,9 @@ class Addition(Result):
         partial = _fused_multiply_add(self.a.values, a_ratio, constant)
         return _fused_multiply_add(self.b.values, b_ratio, partial).round()
 
+    def exact(self) -> Tensor:
+        return self.a.reals() + self.b.reals()
+
 
 @dataclass
 class Softmax(Result):
@@ -126,6 +137,9 @@ class Softmax(Result):
         levels = math.floor(1 / _float32(scale))
         return (self.exponentials * levels / self.sums).round().float() + zero_point
 
+    def exact(self) -> Tensor:
+        return (self.exponentials / self.sums).float()
+
 
 @dataclass
 class Reals(Result):
@@ -133,8 +147,8 @@ class Reals(Result):
 
     values: Tensor
 
-    def steps(self, scale: float, zero_point: int) -> Tensor:
-        return (self.values / _float32(scale).to(self.values.device)).round() + zero_point
+    def exact(self) -> Tensor:
+        return self.values
 
 
 def convolve(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
 from mmrazor.models import OpenVINOQuantizer
 from torch.ao.quantization import FakeQuantizeBase
 from torch.fx import GraphModule
@@ -20,25 +23,41 @@ class LaneQuantizer(OpenVINOQuantizer):
     Args:
         global_qconfig: As mmrazor's. ``w_observer`` and ``a_observer`` may hold arguments beside
             their type, which mmrazor would drop.
+        float_layers: Names of the detector's modules that stay float, e.g. ``head.kpts_branch.0``;
+            tools/analysis_tools/sensitivity.py proposes some.
         kwargs: As mmrazor's.
+
+    Raises:
+        ValueError: (when the detector is built) it has no module of a name in ``float_layers``.
     """
 
-    def __init__(self, global_qconfig: dict, **kwargs) -> None:
-        self._observer_arguments = {
-            kind: {
-                key: value
-                for key, value in global_qconfig[f"{kind}_observer"].items()
-                if key != "type"
-            }
-            for kind in ("w", "a")
-        }
+    def __init__(self, global_qconfig: dict, float_layers: Sequence[str] = (), **kwargs) -> None:
+        self._float_layers = list(float_layers)
+        global_qconfig = copy.deepcopy(global_qconfig)
+        self._observer_arguments = {}
+        for kind in ("w", "a"):
+            observer = dict(global_qconfig[f"{kind}_observer"])
+            name = observer.pop("type")
+            name = name if "." in name else f"ganet_mm.{name}"  # mmrazor looks in its own scope
+            global_qconfig[f"{kind}_observer"] = dict(type=name)
+            self._observer_arguments[kind] = observer
         super().__init__(global_qconfig=global_qconfig, **kwargs)
 
     def gen_qconfig_mapping(self, qconfig, no_observer_modules):
         for kind, arguments in self._observer_arguments.items():
             name = f"{kind}_fake_quant"
             setattr(qconfig, name, getattr(qconfig, name).with_args(**arguments))
-        return super().gen_qconfig_mapping(qconfig, no_observer_modules)
+        mapping = super().gen_qconfig_mapping(qconfig, no_observer_modules)
+        for name in self._float_layers:
+            mapping.set_module_name(name, None)
+        return mapping
+
+    def prepare(self, model, concrete_args=None):
+        known = dict(model.named_modules())
+        unknown = [name for name in self._float_layers if name not in known]
+        if unknown:
+            raise ValueError(f"float_layers: the detector has no module {', '.join(unknown)}")
+        return super().prepare(model, concrete_args)
 
     def del_redundant_fakequant(self, prepared: GraphModule) -> GraphModule:
         prepared = super().del_redundant_fakequant(prepared)

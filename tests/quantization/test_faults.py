@@ -79,7 +79,7 @@ def test_a_dead_channel(fresh, tmp_path):
 
 
 def test_a_float_picture_with_nan(fresh):
-    with pytest.raises(TypeError, match="picture 0 of the batch is torch.float32, not uint8"):
+    with pytest.raises(TypeError, match=r"picture 0 of the batch is torch\.float32, not uint8"):
         calibrated(fresh, torch.full((3, *INPUT), float("nan")))
 
 

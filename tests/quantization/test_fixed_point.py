@@ -91,12 +91,13 @@ def test_evaluation_decodes_its_maps(quantized):
 def test_it_follows_the_model(quantized):
     """Training, loading and calibrating make the next evaluation build it anew."""
     model = quantized()
+    picture = torch.randint(0, 256, (3, *INPUT), dtype=torch.uint8)
     before = model.fixed_point()
     assert model.fixed_point() is before
     for change in (
         lambda: model.train().eval(),
         lambda: model.load_state_dict(model.state_dict()),
-        lambda: model.calibrate_step(dict(inputs=[torch.zeros(3, *INPUT, dtype=torch.uint8)])),
+        lambda: model.calibrate_step(dict(inputs=[picture])),
     ):
         change()
         after = model.fixed_point()
@@ -105,10 +106,13 @@ def test_it_follows_the_model(quantized):
     assert not any("fixed_point" in key or "frozen" in key for key in model.state_dict())
 
 
-def test_an_operator_without_integer_arithmetic_is_named(quantized):
+def test_an_operator_without_integer_arithmetic_runs_on_floats(quantized):
     frozen = freeze(quantized().graph)
     relu = next(node for node in frozen.graph.nodes if "relu" in node.name)
     frozen.add_submodule("strange", torch.nn.Hardswish())
     relu.target = "strange"
-    with pytest.raises(ValueError, match=r"relu.*strange.*no integer arithmetic"):
-        FixedPointGraph(frozen)(frame(0))
+    frozen.recompile()
+    with torch.no_grad():
+        expected = frozen(frame(0), None, "tensor")
+    for a, b in zip(expected, FixedPointGraph(frozen)(frame(0)), strict=True):
+        assert (a - b).abs().mean() < 0.1 * a.abs().mean()
