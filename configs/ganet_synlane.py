@@ -48,7 +48,7 @@ model = dict(
     head=dict(decoder=dict(min_points=5, cluster_thr=4)),
 )
 
-max_epochs = 5
+max_epochs = 4
 train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 optim_wrapper = dict(optimizer=dict(lr=3e-3))
 param_scheduler = [

@@ -44,7 +44,7 @@ CULANE_TEST_LANES = dict(
 _GT_LIST_LINE = re.compile(r"^(?P<picture>.+?)\s+\S+\.png(\s+[01]){4}$")
 _CULANE_NAME = re.compile(r"^driver_\d+_\d+frame/")
 _LARGEST = float(np.finfo(np.float32).max)
-_SPLIT_FILE = re.compile(r"^test\d+_(?P<category>\w+)\.txt$")
+_SPLIT_FILE = re.compile(r"^[a-z]+\d+_(?P<category>\w+)\.txt$")
 
 
 def read_list(path: str | os.PathLike, *, allow_empty: bool = False) -> list[str]:
@@ -180,17 +180,19 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def read_categories(data_root: str | os.PathLike) -> dict[str, str]:
-    """Category of each test picture, from ``list/test_split/test<i>_<category>.txt``.
+    """Category of each picture, from ``list/<split>_split/<split><i>_<category>.txt``.
+
+    CULane has such lists for its test set only, ``list/test_split/test0_normal.txt`` and so on;
+    those of another split are read in the same way.
 
     Returns:
-        dict[str, str]: Picture name (no leading ``/``) to category; empty where the folder has no
-        ``list/test_split``.
+        dict[str, str]: Picture name (no leading ``/``) to category; empty where there are no lists.
 
     Raises:
         ValueError: A picture stands in two categories.
     """
     categories: dict[str, str] = {}
-    for path in sorted(Path(data_root, "list", "test_split").glob("*.txt")):
+    for path in sorted(Path(data_root, "list").glob("*_split/*.txt")):
         match = _SPLIT_FILE.match(path.name)
         if match is None:
             continue

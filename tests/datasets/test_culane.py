@@ -104,6 +104,16 @@ def test_categories(folder):
     assert categories["clip_1.MP4/00008.jpg"] == "night"
 
 
+def test_another_splits_categories_are_read_alike(folder):
+    lists = folder / "list" / "val_split"
+    lists.mkdir()
+    (lists / "val0_night.txt").write_text("clip_9.MP4/00000.jpg\n")
+    (lists / "notes.txt").write_text("not a list of a category\n")
+    categories = culane.read_categories(folder)
+    assert len(categories) == 21
+    assert categories["clip_9.MP4/00000.jpg"] == "night"
+
+
 def test_picture_in_two_categories(folder):
     path = folder / "list" / "test_split" / "test8_night.txt"
     path.write_text(path.read_text() + "clip_0.MP4/00000.jpg\n")

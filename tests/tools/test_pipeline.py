@@ -28,7 +28,7 @@ def test_tensorboard_gets_losses_rates_scores_and_pictures(trained):
     scalars = accumulator.Tags()["scalars"]
     for key in ("loss", "loss_kpts_cls", "loss_pts_offset", "loss_int_offset", "lr"):
         assert any(tag.split("/")[-1] == key for tag in scalars), key
-    for key in ("culane/F1@50", "culane/F1@75"):
+    for key in ("culane/F1@50", "culane/F1@75", "culane/F1@50_normal"):
         assert any(tag.endswith(key) for tag in scalars), key
     assert accumulator.Tags()["images"]
 

@@ -25,7 +25,7 @@ from .render import render
 from .scene import choose_scene
 
 SPLITS = ("train", "val", "test")
-RENDERER = 1
+RENDERER = 2
 """Raised whenever the same seed gives other pictures."""
 
 _MANIFEST = "synlane.json"
@@ -111,19 +111,24 @@ def _write_frames(root: str, plan: Plan, split: str, indices: range) -> int:
 
 
 def _write_lists(root: Path, plan: Plan) -> None:
-    folder = root / "list" / "test_split"
-    folder.mkdir(parents=True)
     for split in SPLITS:
         names = [frame_name(split, i) for i in range(getattr(plan, split))]
-        (root / "list" / f"{split}.txt").write_text("".join(f"/{name}\n" for name in names))
-    for number, category in enumerate(CATEGORIES):
-        names = [
-            frame_name("test", i)
-            for i in range(plan.test)
-            if category_of(i, plan.level) == category
-        ]
-        text = "".join(f"{name}\n" for name in names)
-        (folder / f"test{number}_{category}.txt").write_text(text)
+        path = root / "list" / f"{split}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"/{name}\n" for name in names))
+    # CULane has categories of its test set only; of the validation set too they are worth watching
+    # while training.
+    for split in ("val", "test"):
+        folder = root / "list" / f"{split}_split"
+        folder.mkdir()
+        for number, category in enumerate(CATEGORIES):
+            names = [
+                frame_name(split, i)
+                for i in range(getattr(plan, split))
+                if category_of(i, plan.level) == category
+            ]
+            text = "".join(f"{name}\n" for name in names)
+            (folder / f"{split}{number}_{category}.txt").write_text(text)
 
 
 def _is_whole(out: Path, plan: Plan) -> bool:

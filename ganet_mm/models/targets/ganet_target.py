@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from ganet_mm.registry import TASK_UTILS
 
-from .lane_samples import sample_lane
+from .lane_samples import sample_lanes
 
 # A lane gets as many samples as a picture of this height has grid rows, whatever the input's
 # height: the reference's constant.
@@ -42,14 +43,21 @@ class GaNetTarget:
         self.num_samples = int(SAMPLED_HEIGHT / hm_down_scale)
 
     def get_targets(
-        self, gt_lanes: Sequence[Sequence[np.ndarray]], img_shape: tuple[int, int]
+        self,
+        gt_lanes: Sequence[Sequence[np.ndarray]],
+        img_shape: tuple[int, int],
+        device: torch.device | str = "cpu",
     ) -> dict[str, Tensor]:
-        """Targets of one batch, on the CPU.
+        """Targets of one batch.
+
+        The lanes' points are found on the CPU, the maps made of them on ``device``: a batch is
+        some kilobytes of points and megabytes of maps.
 
         Args:
             gt_lanes: For each of B pictures its lanes, each (N, 2) x, y in pixels of the network's
                 input frame; they may leave the picture.
             img_shape: Height and width of the network's input, divisible by ``hm_down_scale``.
+            device: Where the maps are made.
 
         Returns:
             float32 tensors (B, C, H/hm_down_scale, W/hm_down_scale):
@@ -69,70 +77,83 @@ class GaNetTarget:
                 f"img_shape {tuple(img_shape)} must be divisible by {self.hm_down_scale}"
             )
         grid_shape = (height // self.hm_down_scale, width // self.hm_down_scale)
-        samples, images = [], []
-        for image, lanes in enumerate(gt_lanes):
-            for lane in lanes:
-                lane_feat = np.asarray(lane, np.float64) / self.hm_down_scale
-                points = sample_lane(lane_feat, grid_shape, self.num_samples)
-                if points is not None:
-                    samples.append(points)
-                    images.append(image)
-        maps = _paint(samples, images, len(gt_lanes), grid_shape)
-        maps["gt_kpts_hm"] = gaussian_dilation(maps["gt_kpts_hm"], self.radius)
-        return {name: torch.from_numpy(array) for name, array in maps.items()}
+        lanes_feat = [
+            np.asarray(lane, np.float64) / self.hm_down_scale
+            for lanes in gt_lanes
+            for lane in lanes
+        ]
+        images = np.repeat(np.arange(len(gt_lanes)), [len(lanes) for lanes in gt_lanes])
+        samples, kept = sample_lanes(lanes_feat, grid_shape, self.num_samples)
+        cells, values = _cell_values(samples, images[kept], len(gt_lanes), grid_shape)
+        painted = torch.zeros(6, len(gt_lanes) * math.prod(grid_shape), device=device)
+        painted[:, torch.from_numpy(cells).to(device)] = torch.from_numpy(values).to(device)
+        mask, weight, *offsets = painted.view(6, len(gt_lanes), 1, *grid_shape)
+        return dict(
+            gt_kpts_hm=gaussian_dilation(mask, self.radius),
+            int_offset=torch.cat(offsets[:2], dim=1),
+            int_offset_mask=mask,
+            pts_offset=torch.cat(offsets[2:], dim=1),
+            pts_offset_mask=torch.cat([weight, weight], dim=1),
+        )
 
 
-def gaussian_dilation(centres: np.ndarray, radius: int) -> np.ndarray:
+def gaussian_dilation(centres: Tensor, radius: int) -> Tensor:
     """Maximum of Gaussians of height 1 around the cells that are 1.
 
     A Gaussian is a product of one in x and one in y, so the maximum over its window is two
-    one-dimensional maxima: 3 to 4 times faster than painting patches with ``np.maximum.at``.
+    one-dimensional maxima, of whole maps at once and on any device.
 
     Args:
-        centres: float32 (..., rows, columns), 1 at centres, else 0.
+        centres: (..., rows, columns), 1 at centres, else 0.
         radius: Reach in cells; σ is ``(2·radius + 1) / 6``.
 
     Returns:
-        float32 of the same shape.
+        Tensor of the same shape.
     """
     sigma = (2 * radius + 1) / 6
     result = centres
     for axis in (-1, -2):
-        source = np.moveaxis(result, axis, -1)
-        result = result.copy()
-        target = np.moveaxis(result, axis, -1)
-        for shift in range(1, min(radius, source.shape[-1] - 1) + 1):
-            lowered = source * np.float32(np.exp(-(shift**2) / (2 * sigma**2)))
-            np.maximum(target[..., shift:], lowered[..., :-shift], out=target[..., shift:])
-            np.maximum(target[..., :-shift], lowered[..., shift:], out=target[..., :-shift])
+        source, result = result, result.clone()
+        length = source.shape[axis]
+        for shift in range(1, min(radius, length - 1) + 1):
+            lowered = source * math.exp(-(shift**2) / (2 * sigma**2))
+            for to, of in ((shift, 0), (0, shift)):
+                target = result.narrow(axis, to, length - shift)
+                torch.maximum(target, lowered.narrow(axis, of, length - shift), out=target)
     return result
 
 
-def _paint(
-    samples: list[np.ndarray], images: list[int], batch_size: int, grid_shape: tuple[int, int]
-) -> dict[str, np.ndarray]:
-    """Maps of all lanes' points in cells (S, 2), bottom to top; ``images`` says whose they are.
+def _cell_values(
+    samples: np.ndarray, images: np.ndarray, batch_size: int, grid_shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each cell that holds a point shall say.
 
-    All points of a batch are written at once; of repeated cells numpy keeps the last one written.
+    Args:
+        samples: (L, S, 2) x, y in cells, bottom to top.
+        images: (L,) the picture of each lane, rising.
+        batch_size: Number of pictures.
+        grid_shape: Rows and columns of the grid.
+
+    Returns:
+        - int64 (K,): ``(image · rows + row) · columns + column``, each once.
+        - float32 (6, K): 1, weight, offset in the cell x, y, way to the start x, y.
     """
-    channels = dict(gt_kpts_hm=1, int_offset=2, pts_offset=2, int_offset_mask=1, pts_offset_mask=2)
-    maps = {
-        name: np.zeros((batch_size, count, *grid_shape), np.float32)
-        for name, count in channels.items()
-    }
-    if not samples:
-        return maps
     rows, columns = grid_shape
-    points = np.stack(samples).clip(0, [columns - 1, rows - 1])  # lanes × S × 2
+    points = samples.clip(0, [columns - 1, rows - 1])
     cells = points.astype(np.int64)
     to_start = points[:, :1] - points
     # 1 but for lanes lower than one cell: the reference's rule for points far above the start.
-    rise = to_start[..., 1:]
+    rise = to_start[..., 1]
     weights = np.where(rise < 0, 0.2, np.where(rise < 2 * np.floor(rise[:, -1:]), 1.0, 0.4))
-    where = (np.array(images)[:, None], slice(None), cells[..., 1], cells[..., 0])
-    maps["gt_kpts_hm"][where] = 1
-    maps["int_offset"][where] = points - cells
-    maps["int_offset_mask"][where] = 1
-    maps["pts_offset"][where] = to_start
-    maps["pts_offset_mask"][where] = weights
-    return maps
+    index = ((images[:, None] * rows + cells[..., 1]) * columns + cells[..., 0]).ravel()
+    # Of points in one cell the last one written stays: numpy keeps to that, devices need not.
+    order = np.arange(len(index))
+    last = np.empty(batch_size * rows * columns, np.int64)
+    last[index] = order
+    chosen = np.flatnonzero(last[index] == order)
+    values = np.empty((6, len(chosen)), np.float32)
+    values[0] = 1
+    values[1] = weights.ravel()[chosen]
+    values[2:4] = (points - cells).reshape(-1, 2)[chosen].T
+    values[4:6] = to_start.reshape(-1, 2)[chosen].T
+    return index[chosen], values

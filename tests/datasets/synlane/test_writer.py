@@ -46,17 +46,19 @@ def test_layout(folder, plan):
     assert len(set(everything)) == len(everything) == len(list(folder.rglob("*.jpg")))
 
 
-def test_categories_partition_the_test_set(folder):
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_categories_partition_a_split(folder, split):
     found = {}
     for number, category in enumerate(CATEGORIES):
-        path = folder / "list" / "test_split" / f"test{number}_{category}.txt"
+        path = folder / "list" / f"{split}_split" / f"{split}{number}_{category}.txt"
         for line in path.read_text().splitlines():
             assert not line.startswith("/") and line not in found
             found[line] = category
-    test = (folder / "list" / "test.txt").read_text().splitlines()
-    assert sorted(found) == sorted(line[1:] for line in test)
-    assert set(found.values()) == set(CATEGORIES)
-    assert len(list((folder / "list" / "test_split").iterdir())) == 9
+    whole = (folder / "list" / f"{split}.txt").read_text().splitlines()
+    assert sorted(found) == sorted(line[1:] for line in whole)
+    if split == "test":
+        assert set(found.values()) == set(CATEGORIES)
+    assert len(list((folder / "list" / f"{split}_split").iterdir())) == 9
     for name, category in found.items():
         text = (folder / name).with_suffix(".lines.txt").read_text()
         assert (text == "") == (category == "cross")
