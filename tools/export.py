@@ -26,13 +26,20 @@ def main() -> None:
         help="processor that will run the file: with VNNI (or ARM), or AVX2 only, whose uint8×int8 "
         "sums saturate (default: this machine)",
     )
+    parser.add_argument(
+        "--input",
+        choices=["normalized", "yuv444", "rgb", "nv12"],
+        default="normalized",
+        help="what the file takes: the network's float input, or a camera's bytes, which it then "
+        "converts and normalises itself",
+    )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="override settings")
     args = parser.parse_args()
     try:
         cfg = Config.fromfile(args.config)
         if args.cfg_options:
             cfg.merge_from_dict(args.cfg_options)
-        export_checkpoint(cfg, args.checkpoint, args.out, args.frames, args.target)
+        export_checkpoint(cfg, args.checkpoint, args.out, args.frames, args.target, args.input)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
 

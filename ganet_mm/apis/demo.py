@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -21,6 +22,8 @@ from ganet_mm.deploy.runtimes import OnnxRuntime
 from ganet_mm.engine.checkpoints import build_model
 from ganet_mm.engine.stages import best_checkpoint, calibrated_checkpoint, work_root
 from ganet_mm.files import read_json, write_json
+from ganet_mm.visualization.picture_io import write_picture
+from ganet_mm.visualization.sheet import tile_pictures
 
 console = Console()
 
@@ -219,7 +222,11 @@ def report(cfg: Config, root: Path) -> dict:
     console.print(table)
     with (root / "demo" / "table.txt").open("w", encoding="utf-8") as file:
         Console(file=file, width=100).print(table)
-    console.print(f"table: {root / 'demo' / 'table.txt'}; pictures: {root / 'demo' / 'pictures'}")
+    drawn = sorted((root / "demo" / "pictures").rglob("*.jpg"))
+    sheet = tile_pictures([cv2.imread(str(path)) for path in drawn], columns=3, width=1640)
+    write_picture(root / "demo" / "pictures.jpg", sheet, jpeg_quality=80)
+    console.print(f"table: {root / 'demo' / 'table.txt'}")
+    console.print(f"true and int8 lanes: {root / 'demo' / 'pictures.jpg'}")
     console.print(f"curves and pictures by epoch: tensorboard --logdir {root}")
     return rows
 

@@ -13,7 +13,7 @@ from torch.ao.quantization import disable_observer, enable_observer
 
 from ganet_mm.engine.stages import stage_config
 from ganet_mm.quantization import QuantLaneDetector
-from ganet_mm.quantization.frozen_graph import kind_of
+from ganet_mm.quantization.frozen_graph import kind_of, module_of
 from ganet_mm.registry import MODELS
 
 from .export_model import GraphMaps
@@ -42,7 +42,8 @@ def check_config(cfg: Config, stage: str = "qat") -> list[Operator]:
     names: dict[str, list[str]] = {}
     for node in frozen.graph.nodes:
         title = str(node.target) if node.op == "call_module" else node.name
-        names.setdefault(kind_of(frozen, node), []).append(title)
+        float_conv = "Conv" in type(module_of(frozen, node)).__name__
+        names.setdefault("conv" if float_conv else kind_of(frozen, node), []).append(title)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         export_onnx(GraphMaps(frozen).eval(), input_size, path, dict(precision="int8"))

@@ -4,14 +4,40 @@ import numpy as np
 import torch
 from mmengine.model import BaseModel
 
+from ganet_mm.models.data_preprocessors import LaneDataPreprocessor
 from ganet_mm.registry import MODELS
 
+from .camera import camera_frame
 from .runtimes import load_runtime
+
+
+@MODELS.register_module()
+class CameraDataPreprocessor(LaneDataPreprocessor):
+    """Pictures to frames as a camera gives them, see :mod:`.camera`.
+
+    Args:
+        layout: One of :data:`.camera.LAYOUTS`.
+        input_size: (height, width) that every picture must have.
+    """
+
+    def __init__(self, layout: str, input_size: tuple[int, int]) -> None:
+        super().__init__(input_size)
+        self.layout = layout
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """As :class:`.LaneDataPreprocessor`, with frames of ``layout`` as inputs."""
+        checked = super().forward(data, training)
+        pictures = [picture.permute(1, 2, 0).cpu().numpy() for picture in data["inputs"]]
+        frames = [torch.from_numpy(camera_frame(picture, self.layout)) for picture in pictures]
+        return dict(inputs=torch.cat(frames), data_samples=checked["data_samples"])
 
 
 @MODELS.register_module()
 class DeployedLaneDetector(BaseModel):
     """An exported file in the place of a detector: the same data, decoder and metric around it.
+
+    A file that takes a camera's bytes is given bytes, one frame at a time, as it will be when
+    deployed.
 
     Args:
         model_file: ``.onnx`` file made by tools/export.py.
@@ -32,9 +58,17 @@ class DeployedLaneDetector(BaseModel):
         backend: str = "onnxruntime",
         threads: int = 0,
     ) -> None:
+        runtime = load_runtime(backend, model_file, threads)
+        layout = runtime.metadata["input"]
+        if layout != "normalized":
+            data_preprocessor = dict(
+                type="CameraDataPreprocessor",
+                layout=layout,
+                input_size=data_preprocessor["input_size"],
+            )
         super().__init__(data_preprocessor=data_preprocessor)
-        self.runtime = load_runtime(backend, model_file, threads)
-        exported = tuple(self.runtime.metadata["input_size"])
+        self.runtime = runtime
+        exported = tuple(runtime.metadata["input_size"])
         configured = tuple(data_preprocessor["input_size"])
         if exported != configured:
             raise ValueError(

@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from rich.console import Console
 from torch import nn
@@ -22,6 +21,7 @@ from ganet_mm.registry import DATASETS, MODELS
 from ganet_mm.structures import LaneDataSample
 from ganet_mm.version import __version__
 
+from .camera import camera_frame, check_layout, network_input
 from .comparison import Maps, compare_maps, comparison_table, same_lanes
 from .machine import this_machine
 from .onnx_file import export_onnx, read_metadata
@@ -29,7 +29,7 @@ from .operators import executed_operators
 from .runtimes import RUNTIMES, load_runtime
 
 
-class _FloatMaps(nn.Module):
+class FloatMaps(nn.Module):
     """The float detector's raw maps, as a module of one input."""
 
     def __init__(self, detector: nn.Module) -> None:
@@ -60,6 +60,7 @@ def export_checkpoint(
     out: str | Path,
     frames: int,
     target: str = "auto",
+    layout: str = "normalized",
 ) -> dict:
     """Exports a checkpoint to ONNX and compares the file's maps with the checkpoint's.
 
@@ -72,6 +73,7 @@ def export_checkpoint(
         out: ``.onnx`` file to write.
         frames: How many frames of the config's test set to compare on, spread evenly over it.
         target: Processor that will run the file: ``vnni``, ``avx2`` or ``auto``, this machine.
+        layout: Form of the frames that the file takes, see :mod:`.camera`.
 
     Returns:
         The comparison in onnxruntime, see :func:`.comparison.compare_maps`, with ``same_lanes``,
@@ -83,46 +85,54 @@ def export_checkpoint(
     init_default_scope("ganet_mm")
     model = build_model(cfg, checkpoint)
     quantized = isinstance(model, QuantLaneDetector)
-    samples = list(test_frames(cfg, model.data_preprocessor, frames))  # before a file is written
+    check_layout(layout, model.data_preprocessor.input_size)
+    samples = list(test_frames(cfg, layout, frames))  # before a file is written
     if quantized:
         reference, graph = model.fixed_point(), GraphMaps(model.fixed_point().frozen)
     else:
-        reference = graph = _FloatMaps(model)
+        reference = graph = FloatMaps(model)
     export_onnx(
         graph.eval(),
         model.data_preprocessor.input_size,
         out,
         dict(
             precision="int8" if quantized else "float32",
-            input="yuv444, (v - 128) / 128",
             ganet_mm_version=__version__,
         ),
         this_machine() if target == "auto" else target,
+        layout,
     )
     console = Console()
+    metadata = read_metadata(onnx.load(str(out)), str(out))
     results = {}
     for backend in RUNTIMES:
         if backend == "openvino" and find_spec("openvino") is None:
             continue
+        if backend == "openvino" and metadata.get("weights") == "uint8":
+            continue  # OpenVINO computes these in floats: such a file is onnxruntime's
         runtime = load_runtime(backend, out)
-        results[backend] = _compare(samples, reference, runtime.run, MODELS.build(cfg.model.head))
+        results[backend] = _compare(
+            samples, layout, reference, runtime.run, MODELS.build(cfg.model.head)
+        )
         title = f"{out} in {backend} against {Path(checkpoint).name}"
         console.print(comparison_table(results[backend], title))
     integer, floating = executed_operators(out)
     console.print(f"in integers: {_listed(integer)}; in floats: {_listed(floating)}")
     size = Path(out).stat().st_size
-    console.print(f"{out}: {size / 1e6:.2f} MB, {_precision(out)}")
+    console.print(f"{out}: {size / 1e6:.2f} MB, {_precision(metadata)}")
     return results["onnxruntime"]
 
 
-def _precision(path: str | Path) -> str:
-    metadata = read_metadata(onnx.load(str(path)), str(path))
+def _precision(metadata: dict) -> str:
     if metadata["precision"] == "float32":
-        return "float32"
-    return f"int8 for {metadata['target']} ({metadata['weights']} weights)"
+        return f"float32, input {metadata['input']}"
+    target = f"{metadata['target']} ({metadata['weights']} weights)"
+    return f"int8 for {target}, input {metadata['input']}"
 
 
-def _compare(samples: list, reference: nn.Module, run: Callable, head: nn.Module) -> dict:
+def _compare(
+    samples: list, layout: str, reference: nn.Module, run: Callable, head: nn.Module
+) -> dict:
     """Maps and lanes of the checkpoint and of a runtime on the same frames."""
     lanes: dict[str, list] = {"reference": [], "file": []}
 
@@ -134,7 +144,7 @@ def _compare(samples: list, reference: nn.Module, run: Callable, head: nn.Module
     def expected(pair: tuple) -> Maps:
         frame, sample = pair
         with torch.no_grad():
-            maps = reference(torch.from_numpy(frame))
+            maps = reference(torch.from_numpy(network_input(frame, layout)))
         return decoded("reference", tuple(part.numpy() for part in maps), sample)
 
     def actual(pair: tuple) -> Maps:
@@ -149,16 +159,19 @@ def _listed(operators: Counter) -> str:
     return ", ".join(f"{count} {name}" for name, count in operators.most_common()) or "none"
 
 
-def test_frames(
-    cfg: Config, data_preprocessor: nn.Module, count: int
-) -> Iterator[tuple[np.ndarray, LaneDataSample]]:
-    """``count`` frames, spread over the test set: network inputs float32 (1, 3, H, W) and their
-    data samples."""
+def test_frames(cfg: Config, layout: str, count: int) -> Iterator[tuple]:
+    """``count`` frames, spread over the test set, as a camera gives them, and their samples.
+
+    Args:
+        cfg: The float config.
+        layout: See :mod:`.camera`.
+        count: How many; fewer where the test set is smaller.
+    """
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     indices = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
     for index in indices:
-        batch = data_preprocessor(pseudo_collate([dataset[int(index)]]))
-        yield batch["inputs"].numpy(), batch["data_samples"][0]
+        data = dataset[int(index)]
+        yield camera_frame(data["inputs"].permute(1, 2, 0).numpy(), layout), data["data_samples"]
 
 
 test_frames.__test__ = False  # no test of pytest's

@@ -15,12 +15,15 @@ from torch import nn
 
 from ganet_mm.files import write_bytes
 
+from .camera import check_layout
+from .camera_input import take_camera_frames
 from .machine import TARGETS, can_saturate
 from .onnx_passes import (
     compute_outputs_in_integers,
     fold_constant_quantize,
     fold_shapes,
     signed_weights,
+    store_integer_biases,
     store_weights_unsigned,
 )
 
@@ -28,7 +31,7 @@ OPSET = 17  # QuantizeLinear per axis needs 13; 17 is the newest the TorchScript
 INPUT_NAME = "input"
 OUTPUT_NAMES = ("kpts_logits", "pts_offset", "int_offset")
 METADATA_KEY = "ganet_mm"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def export_onnx(
@@ -37,6 +40,7 @@ def export_onnx(
     path: str | Path,
     metadata: dict,
     target: str = "vnni",
+    layout: str = "normalized",
 ) -> onnx.ModelProto:
     """Writes the graph at batch 1; the file appears only when it is whole and checked.
 
@@ -49,15 +53,18 @@ def export_onnx(
             are stored as uint8, which onnxruntime multiplies exactly there. ``target`` and
             ``weights`` (``int8`` or ``uint8``; ``saturating`` where AVX2 would cut sums) are added
             to the metadata.
+        layout: Form of the frames that the file takes, one of :data:`.camera.LAYOUTS`; the
+            metadata's ``input``.
 
     Returns:
         The model as written.
 
     Raises:
-        ValueError: unknown target.
+        ValueError: unknown target or layout.
     """
     if target not in TARGETS:
         raise ValueError(f"target '{target}' is unknown; choose one of {', '.join(TARGETS)}")
+    check_layout(layout, input_size)
     buffer = io.BytesIO()
     torch.onnx.export(
         graph,
@@ -72,13 +79,16 @@ def export_onnx(
     fold_shapes(model)
     fold_constant_quantize(model)
     compute_outputs_in_integers(model)
+    store_integer_biases(model)
     record = dict(
         format_version=FORMAT_VERSION,
         input_size=list(input_size),
+        input=layout,
         target=target,
         **_weights_for(model, target),
         **metadata,
     )
+    take_camera_frames(model, layout, input_size, INPUT_NAME)
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(record)})
     onnx.checker.check_model(model, full_check=True)
 

@@ -112,6 +112,39 @@ def compute_outputs_in_integers(model: onnx.ModelProto) -> int:
     return rewritten
 
 
+def store_integer_biases(model: onnx.ModelProto) -> int:
+    """Stores the biases of convolutions between integers as int32, in place.
+
+    Otherwise onnxruntime would do it, by an optimization that also quantizes the weights of a layer
+    that was meant to stay float.
+
+    Returns:
+        How many were rewritten.
+    """
+    graph = model.graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    rewritten = 0
+    for index, conv in reversed(list(enumerate(graph.node))):
+        if conv.op_type != "Conv" or len(conv.input) < 3 or conv.input[2] not in constants:
+            continue
+        data, weight = (makers.get(name) for name in conv.input[:2])
+        if any(node is None or node.op_type != "DequantizeLinear" for node in (data, weight)):
+            continue
+        name = conv.input[2]
+        scale = (constants[data.input[1]] * constants[weight.input[1]]).astype(np.float32)
+        steps = np.rint(constants[name].astype(np.float64) / scale).astype(np.int32)
+        inputs = [f"{conv.name}/bias/int32", f"{conv.name}/bias/scale"]
+        for title, values in zip(inputs, (steps, scale), strict=True):
+            graph.initializer.append(numpy_helper.from_array(values, title))
+        conv.input[2] = f"{conv.name}/bias"
+        node = helper.make_node("DequantizeLinear", inputs, [f"{conv.name}/bias"], axis=0)
+        graph.node.insert(index, node)
+        rewritten += 1
+    _drop_unused_initializers(graph)
+    return rewritten
+
+
 def signed_weights(model: onnx.ModelProto) -> list[np.ndarray]:
     """int8 weights (out, …) of the convolutions between integers."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}

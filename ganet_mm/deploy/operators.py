@@ -162,7 +162,10 @@ def _executed(node: onnx.NodeProto, graph: onnx.GraphProto, makers: dict) -> onn
                 if reader.op_type == "Relu" and set(last.input) & set(reader.output)
                 for name in last.output
             ]
-    return next((makers[name] for name in candidates if name in makers), None)
+    executed = next((makers[name] for name in candidates if name in makers), None)
+    while executed is not None and executed.op_type in ("ReorderOutput", "ReorderInput"):
+        executed = makers.get(executed.input[0])  # layout only
+    return executed
 
 
 def _macs(node: onnx.NodeProto, shapes: dict[str, list[int]]) -> int:

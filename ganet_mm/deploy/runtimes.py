@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -10,8 +13,9 @@ import numpy as np
 from mmengine.logging import print_log
 
 from .machine import this_machine
-from .onnx_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, parse_metadata, read_metadata
-from .openvino_passes import keep_roundings
+from .onnx_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, parse_metadata
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Runtime(Protocol):
@@ -36,10 +40,15 @@ class OnnxRuntime:
         threads: Threads in an operator; 0 lets onnxruntime choose.
         optimized_path: Where to write the graph as onnxruntime runs it, to see what became an
             integer operator; None writes nothing.
+        measure_layers: Whether :meth:`layer_times` is wanted.
     """
 
     def __init__(
-        self, path: str | Path, threads: int = 0, optimized_path: str | Path | None = None
+        self,
+        path: str | Path,
+        threads: int = 0,
+        optimized_path: str | Path | None = None,
+        measure_layers: bool = False,
     ) -> None:
         import onnxruntime
 
@@ -48,8 +57,15 @@ class OnnxRuntime:
         options.log_severity_level = 3
         if optimized_path is not None:
             options.optimized_model_filepath = str(optimized_path)
+        if measure_layers:
+            self._folder = tempfile.TemporaryDirectory()  # lives as long as the runtime
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(self._folder.name) / "layers")
         self.session = onnxruntime.InferenceSession(
-            str(_existing(path)), options, providers=["CPUExecutionProvider"]
+            str(_existing(path)),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["WeightBiasQuantization"],  # float layers stay float
         )
         stored = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         self.metadata = parse_metadata(stored, str(path))
@@ -57,37 +73,69 @@ class OnnxRuntime:
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return tuple(self.session.run(list(OUTPUT_NAMES), {INPUT_NAME: batch}))
 
+    def layer_times(self) -> list[tuple[str, str, float]]:
+        """Of the last frame: layer, operator type and milliseconds, in the order of execution. Ends
+        the measuring: to be called once."""
+        events = json.loads(Path(self.session.end_profiling()).read_text())
+        runs = [event["ts"] for event in events if event["name"] == "model_run"]
+        return [
+            (
+                event["name"].removesuffix("_kernel_time"),
+                event["args"]["op_name"],
+                event["dur"] / 1000,
+            )
+            for event in events
+            if event["name"].endswith("_kernel_time") and event["ts"] >= runs[-1]
+        ]
+
 
 class OpenVinoRuntime:
     """OpenVINO on the CPU.
 
     Args:
-        path: An ``.onnx`` file made by tools/export.py.
+        path: An ``.onnx`` file made by tools/export.py, or an ``.xml`` made of it by
+            :func:`.openvino_ir.write_ir`.
         threads: Threads of inference; 0 lets OpenVINO choose.
+        cache_dir: Folder that keeps the compiled model; the next start takes it from there.
+        measure_layers: Whether :meth:`layer_times` is wanted.
     """
 
-    def __init__(self, path: str | Path, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int = 0,
+        cache_dir: str | Path | None = None,
+        measure_layers: bool = False,
+    ) -> None:
         try:
             import openvino
         except ImportError as error:
             raise ImportError(
                 "backend openvino needs the package openvino: `pip install ganet_mm[openvino]`"
             ) from error
-        import onnx
+        from .openvino_ir import read_for_openvino
 
-        self.metadata = read_metadata(onnx.load(str(_existing(path))), str(path))
-        core = openvino.Core()
-        model = core.read_model(str(path))
-        keep_roundings(model)
+        model, self.metadata = read_for_openvino(_existing(path))
         # On processors with bfloat16 OpenVINO would take it for what is float in the file.
-        config: dict = {"INFERENCE_PRECISION_HINT": "f32"}
+        config: dict = {"INFERENCE_PRECISION_HINT": "f32", "PERF_COUNT": measure_layers}
         if threads:
             config["INFERENCE_NUM_THREADS"] = threads
-        self.compiled = core.compile_model(model, "CPU", config)
+        if cache_dir is not None:
+            config["CACHE_DIR"] = str(cache_dir)
+        compiled = openvino.Core().compile_model(model, "CPU", config)
+        self.request = compiled.create_infer_request()
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        result = self.compiled({INPUT_NAME: batch})
-        return tuple(result[name] for name in OUTPUT_NAMES)
+        result = self.request.infer({INPUT_NAME: batch})
+        return tuple(result[name].copy() for name in OUTPUT_NAMES)
+
+    def layer_times(self) -> list[tuple[str, str, float]]:
+        """Of the last frame: layer, kernel and milliseconds, in the order of execution."""
+        return [
+            (info.node_name, f"{info.node_type} {info.exec_type}", info.real_time / _MILLISECOND)
+            for info in self.request.get_profiling_info()
+            if info.real_time > 0 * _MILLISECOND
+        ]
 
 
 RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVinoRuntime}

@@ -1,13 +1,16 @@
 import json
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import numpy_helper
 
+from ganet_mm.deploy.machine import can_saturate
 from ganet_mm.deploy.onnx_file import METADATA_KEY, export_onnx, read_metadata
+from ganet_mm.deploy.onnx_passes import signed_weights
 from ganet_mm.deploy.operators import executed_operators
-from ganet_mm.deploy.runtimes import OnnxRuntime, load_runtime
+from ganet_mm.deploy.runtimes import OnnxRuntime, load_runtime, warn_of_saturation
 from ganet_mm.quantization.freeze import freeze
 
 INPUT = (96, 192)
@@ -39,6 +42,37 @@ def test_every_convolution_and_residual_addition_runs_in_integers(exported):
     assert integer["QLinearAdd"] == 21
     # ×2 up-sampling twice; scale and bias of the three float outputs.
     assert floating == {"Resize": 2, "Mul": 3, "Add": 3}
+
+
+def test_unsigned_weights_give_the_same_maps(quantized, tmp_path):
+    """The file for AVX2: nothing can saturate in it, and it computes the same."""
+    graph = Maps(quantized().fixed_point().frozen)
+    values = np.random.default_rng(0).integers(0, 256, (1, 3, *INPUT))
+    frame = ((values - 128) / 128).astype(np.float32)
+    maps = {}
+    for target in ("vnni", "avx2"):
+        path = tmp_path / f"{target}.onnx"
+        model = export_onnx(graph, INPUT, path, dict(precision="int8"), target)
+        maps[target] = OnnxRuntime(path, 1).run(frame)
+        signed = any(can_saturate(weight) for weight in signed_weights(model))
+        assert signed == (target == "vnni")
+        metadata = OnnxRuntime(path).metadata
+        assert metadata["target"] == target
+        assert metadata["weights"] == ("int8" if signed else "uint8")
+        assert metadata["saturating"] == signed
+        assert executed_operators(path)[0]["QLinearConv"] == 52
+    for a, b in zip(*maps.values(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="target 'arm' is unknown"):
+        export_onnx(graph, INPUT, path, {}, "arm")
+
+
+def test_a_file_whose_sums_this_machine_cuts_is_warned_of():
+    metadata = dict(saturating=True)
+    assert warn_of_saturation(metadata, "model.onnx", "avx2")
+    assert not warn_of_saturation(metadata, "model.onnx", "vnni")
+    assert not warn_of_saturation(dict(saturating=False), "model.onnx", "avx2")
+    assert not warn_of_saturation({}, "float.onnx", "avx2")
 
 
 def test_weights_are_stored_as_integers(exported):

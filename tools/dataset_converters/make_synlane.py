@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 
-from ganet_mm.datasets.synlane import LEVELS, Plan, category_sheet, make_synlane
+from ganet_mm.datasets.synlane import LEVELS, Plan, draw_categories, make_synlane
 from ganet_mm.visualization.picture_io import write_picture
+from ganet_mm.visualization.sheet import tile_pictures
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -32,7 +33,8 @@ def main(argv=None) -> int:
     args = parse_args(argv)
     try:
         if args.sheet:
-            write_picture(args.sheet, category_sheet(args.level, args.seed), jpeg_quality=85)
+            sheet = tile_pictures(draw_categories(args.level, args.seed), columns=3, width=1640)
+            write_picture(args.sheet, sheet, jpeg_quality=85)
             print(args.sheet)
             return 0
         plan = Plan(args.train, args.val, args.test, args.level, args.seed, args.quality)

@@ -2,8 +2,8 @@
 
 from .levels import CATEGORIES, LEVELS
 from .render import render
+from .samples import draw_categories
 from .scene import Scene, choose_scene
-from .sheet import category_sheet
 from .writer import Plan, draw_frame, make_synlane
 
 __all__ = [
@@ -11,8 +11,8 @@ __all__ = [
     "LEVELS",
     "Plan",
     "Scene",
-    "category_sheet",
     "choose_scene",
+    "draw_categories",
     "draw_frame",
     "make_synlane",
     "render",

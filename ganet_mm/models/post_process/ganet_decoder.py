@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ganet_mm.registry import TASK_UTILS
@@ -70,24 +69,23 @@ class GaNetDecoder:
         image, cells, starts, refined, confidence = self._keypoints(
             torch.as_tensor(kpts_logits), torch.as_tensor(pts_offset), torch.as_tensor(int_offset)
         )
-        scale_factor = np.asarray(scale_factor, np.float64)
-        crop_offset = np.asarray(crop_offset, np.float64)
-        bounds = np.searchsorted(image, np.arange(len(kpts_logits) + 1))
-        batch_lanes = []
-        for index in range(len(kpts_logits)):
-            own = slice(bounds[index], bounds[index + 1])
-            lanes = self._lanes(cells[own], starts[own], refined[own], confidence[own])
-            batch_lanes.append(
-                [
-                    (
-                        (points * self.downscale / scale_factor[index] + crop_offset[index]).astype(
-                            np.float32
-                        ),
-                        score,
-                    )
-                    for points, score in lanes
-                ]
-            )
+        lane, owners = self._associate(image, cells, starts, len(kpts_logits))
+        member = lane >= 0
+        count = np.bincount(lane[member], minlength=len(owners))
+        score = np.bincount(lane[member], confidence[member], len(owners)) / np.maximum(count, 1)
+        member[member] = count[lane[member]] > self.min_points
+        points, lane = merge_row_bands(refined[member], confidence[member], lane[member])
+        owner = owners[lane]
+        scale_factor = np.asarray(scale_factor, np.float64)[owner]
+        crop_offset = np.asarray(crop_offset, np.float64)[owner]
+        points = (points * self.downscale / scale_factor + crop_offset).astype(np.float32)
+
+        batch_lanes: list[list[tuple[np.ndarray, float]]] = [[] for _ in kpts_logits]
+        index, first, length = np.unique(lane, return_index=True, return_counts=True)
+        for own, start, number in zip(index, first, length, strict=True):
+            if number >= 2:  # one row only is no line
+                own_points = points[start : start + number]
+                batch_lanes[owners[own]].append((own_points, float(score[own])))
         return batch_lanes
 
     def _keypoints(
@@ -100,8 +98,10 @@ class GaNetDecoder:
             (K, 2), confidence (K,).
         """
         heat = clamped_sigmoid(kpts_logits.float())
-        peaks = F.max_pool2d(heat, kernel_size=(1, 3), stride=1, padding=(0, 1))
-        is_keypoint = (heat == peaks) & (heat > self.kpt_thr)
+        is_keypoint = heat > self.kpt_thr
+        left, right = heat[..., :-1], heat[..., 1:]
+        is_keypoint[..., :-1] &= left >= right
+        is_keypoint[..., 1:] &= right >= left
         image, column, row = is_keypoint[:, 0].transpose(1, 2).nonzero(as_tuple=True)
         values = torch.cat(
             [
@@ -116,21 +116,23 @@ class GaNetDecoder:
         cells = values[:, 1:3]
         return values[:, 0], cells, cells + values[:, 3:5], cells + values[:, 5:7], values[:, 7]
 
-    def _lanes(
-        self, cells: np.ndarray, starts: np.ndarray, refined: np.ndarray, confidence: np.ndarray
-    ) -> list[tuple[np.ndarray, float]]:
-        """Lanes of one picture, points in cells."""
+    def _associate(
+        self, image: np.ndarray, cells: np.ndarray, starts: np.ndarray, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The lane of each keypoint, −1 where it has none, and the image of each lane.
+
+        Images are looked at one after the other: the distances are between all of a picture's
+        roots, and would be between all of the batch's.
+        """
         is_root = starts[:, 1] - cells[:, 1] < self.root_thr
-        centres = group_roots(cells[is_root], self.cluster_thr)
-        if len(centres) == 0:
-            return []
-        group = assign_to_centres(starts, centres, self.cluster_thr)
-        lanes = []
-        for index in range(len(centres)):
-            members = group == index
-            if members.sum() <= self.min_points:
-                continue
-            points = merge_row_bands(refined[members], confidence[members])
-            if len(points) >= 2:  # one row only is no line
-                lanes.append((points, float(confidence[members].mean())))
-        return lanes
+        lane = np.full(len(cells), -1)
+        owners: list[int] = []
+        bounds = np.searchsorted(image, np.arange(batch_size + 1))
+        for index in range(batch_size):
+            own = slice(bounds[index], bounds[index + 1])
+            centres = group_roots(cells[own][is_root[own]], self.cluster_thr)
+            if len(centres):
+                group = assign_to_centres(starts[own], centres, self.cluster_thr)
+                lane[own] = np.where(group >= 0, group + len(owners), -1)
+                owners += [index] * len(centres)
+        return lane, np.array(owners, np.int64)

@@ -7,8 +7,8 @@ import numpy as np
 
 def pairwise_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Euclidean distances (N, M) of points (N, 2) and (M, 2)."""
-    difference = a[:, None] - b[None]
-    return np.sqrt((difference**2).sum(axis=-1))
+    x, y = (a[:, None, axis] - b[None, :, axis] for axis in (0, 1))
+    return np.sqrt(x * x + y * y)
 
 
 def group_roots(roots: np.ndarray, cluster_thr: float) -> np.ndarray:
@@ -30,9 +30,9 @@ def group_roots(roots: np.ndarray, cluster_thr: float) -> np.ndarray:
     leader = (pairwise_distance(roots, roots) <= cluster_thr).argmax(axis=1)
     while (leader[leader] != leader).any():
         leader = leader[leader]
-    openers, group = np.unique(leader, return_inverse=True)
-    sums = np.zeros((len(openers), 2))
-    np.add.at(sums, group, roots)
+    is_opener = leader == np.arange(len(roots))
+    group = (is_opener.cumsum() - 1)[leader]
+    sums = np.stack([np.bincount(group, axis) for axis in roots.T], axis=1)
     return np.trunc(sums / np.bincount(group)[:, None])
 
 
@@ -52,20 +52,31 @@ def assign_to_centres(starts: np.ndarray, centres: np.ndarray, cluster_thr: floa
     return np.where(distance.min(axis=1) <= cluster_thr, nearest, -1)
 
 
-def merge_row_bands(points: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """One point a row of cells, bottom to top.
+def merge_row_bands(
+    points: np.ndarray, confidence: np.ndarray, lane: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One point a lane and row of cells.
 
-    Points of one band ``n ≤ y < n + 1`` become their mean weighted by confidence: it stays on
-    the lane where the lane is straight within the band, and a weak neighbour hardly pulls it.
+    A lane's points of one band ``n ≤ y < n + 1`` become their mean weighted by confidence: it
+    stays on the lane where the lane is straight within the band, and a weak neighbour hardly pulls
+    it.
 
     Args:
-        points: (N, 2) x, y in cells.
+        points: (N, 2) x, y in cells, of any number of lanes.
         confidence: (N,), positive.
+        lane: int (N,), each point's lane.
 
     Returns:
-        (M, 2) by strictly falling y, M ≤ N.
+        - (M, 2) by rising lane, then strictly falling y, M ≤ N.
+        - int (M,): their lanes.
     """
-    _, band = np.unique(np.floor(points[:, 1]), return_inverse=True)
-    total = np.bincount(band, confidence)
-    merged = [np.bincount(band, confidence * axis) / total for axis in points.T]
-    return np.stack(merged, axis=1)[::-1]
+    if len(points) == 0:
+        return points, lane
+    band = np.floor(points[:, 1])
+    order = np.lexsort((-band, lane))
+    band, lane = band[order], lane[order]
+    is_new = (band[1:] != band[:-1]) | (lane[1:] != lane[:-1])
+    first = np.flatnonzero(np.append(True, is_new))
+    weight = confidence[order, None]
+    total = np.add.reduceat(weight, first)
+    return np.add.reduceat(weight * points[order], first) / total, lane[first]

@@ -228,5 +228,13 @@ def test_assignment_reaches_exactly_the_threshold():
 
 def test_merged_rows_are_weighted_means():
     points = np.array([[10.0, 5.2], [12, 5.6], [9, 7.5]])
-    merged = merge_row_bands(points, np.array([0.5, 0.75, 0.9]))
+    merged, lane = merge_row_bands(points, np.array([0.5, 0.75, 0.9]), np.zeros(3, int))
     np.testing.assert_allclose(merged, [[9, 7.5], [11.2, 5.44]])
+    assert lane.tolist() == [0, 0]
+
+
+def test_rows_of_two_lanes_are_not_merged():
+    points = np.array([[10.0, 5.2], [50, 5.6], [9, 7.5], [51, 4.1]])
+    merged, lane = merge_row_bands(points, np.full(4, 0.5), np.array([1, 0, 1, 0]))
+    np.testing.assert_allclose(merged, [[50, 5.6], [51, 4.1], [9, 7.5], [10, 5.2]])
+    assert lane.tolist() == [0, 0, 1, 1]

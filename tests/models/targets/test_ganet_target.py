@@ -11,7 +11,7 @@ from scipy.interpolate import splev, splrep
 
 from ganet_mm.models import GaNetTarget
 from ganet_mm.models.targets.ganet_target import gaussian_dilation
-from ganet_mm.models.targets.lane_samples import sample_lane
+from ganet_mm.models.targets.lane_samples import sample_lanes
 
 IMG_SHAPE = (320, 800)
 KEYS = ["gt_kpts_hm", "int_offset", "int_offset_mask", "pts_offset", "pts_offset_mask"]
@@ -198,14 +198,13 @@ def test_two_x_for_one_y_become_their_mean():
     lane = curve(300, 0.5, 0)
     split = np.concatenate([lane, lane[12:13] + [6, 0]])
     split[12] -= [6, 0]
-    samples = sample_lane(split.astype(np.float64) / 8, (40, 100), 45)
-    expected = sample_lane(lane.astype(np.float64) / 8, (40, 100), 45)
+    (samples, expected), _ = sample_lanes([split / 8, lane / 8], (40, 100), 45)
     np.testing.assert_allclose(samples, expected, atol=1e-5)
 
 
 def test_very_dense_lane_stays_whole():
     lane = np.stack([np.linspace(200, 300, 9000), np.linspace(0, 320, 9000)], axis=1)
-    dense_samples, samples = (sample_lane(a / 8, (40, 100), 45) for a in (lane, lane[[0, -1]]))
+    (dense_samples, samples), _ = sample_lanes([lane / 8, lane[[0, -1]] / 8], (40, 100), 45)
     np.testing.assert_allclose(dense_samples, samples, atol=0.02)
 
 
@@ -214,7 +213,7 @@ def test_lane_that_turns_back_stays_between_its_points():
     lane = np.float32(
         [[100, 300], [200, 250], [300, 220], [400, 200], [500, 199.8], [600, 200.1], [650, 210]]
     )
-    samples = sample_lane(lane.astype(np.float64) / 8, (40, 100), 45)
+    (samples,), _ = sample_lanes([lane / 8], (40, 100), 45)
     assert samples[:, 0].min() >= 100 / 8 - 15 and samples[:, 0].max() <= 650 / 8 + 15
     assert samples[:, 0].max() < 99
 
@@ -238,6 +237,63 @@ def test_any_finite_lane_gives_sound_targets(points):
     assert ((targets["pts_offset_mask"] != 0).all(1, keepdim=True) == (mask == 1)).all()
 
 
+def spline_samples(lane_feat, num=45, rows=40):
+    """What FITPACK's interpolating cubic B-spline gives, one lane at a time."""
+    y = np.linspace(min(lane_feat[-1, 1], rows), max(lane_feat[0, 1], 0), num)
+    x = splev(y, splrep(lane_feat[:, 1], lane_feat[:, 0], s=0))
+    return np.stack([x, y], axis=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(4, 40), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
+def test_splines_of_a_batch_equal_fitpack(counts, seed):
+    """Lanes of any lengths and uneven steps beside each other change none of them."""
+    rng = np.random.default_rng(seed)
+    lanes = []
+    for count in counts:
+        y = np.cumsum(rng.uniform(0.5, 2, count)) + rng.uniform(-2, 20)
+        x = 50 + rng.uniform(-0.8, 0.8) * (y - 20) + rng.normal(0, 0.2, count)
+        lanes.append(np.stack([x, y], axis=1))
+    samples, kept = sample_lanes(lanes, (40, 200), 45)
+    lanes = [lane for lane in lanes if ((lane[:, 0] > 0) & (lane[:, 0] < 200)).all()]
+    if len(lanes) < len(counts):
+        return  # a lane that is cut at the side has another spline
+    assert kept.tolist() == [
+        i for i, lane in enumerate(lanes) if lane[0, 1] < 40 < 41 + lane[-1, 1]
+    ]
+    for lane, sampled in zip(kept, samples, strict=True):
+        np.testing.assert_allclose(sampled, spline_samples(lanes[lane]), atol=1e-12)
+
+
+def test_a_hostile_lane_leaves_its_neighbours_alone():
+    lane = curve(300, 0.7, 0.2)
+    y = np.array([-1e-300, 0, 1e-300, 0.01, 0.01 + 1e-15, 100, 200])
+    hostile = np.stack([np.linspace(10, 700, 7), y], axis=1)
+    (alone,), _ = sample_lanes([lane / 8], (40, 100), 45)
+    samples, kept = sample_lanes([hostile / 8, lane / 8, hostile[::-1] / 8], (40, 100), 45)
+    assert kept.tolist() == [0, 1, 2] and np.isfinite(samples).all()
+    assert np.array_equal(samples[1], alone)
+
+
+def test_batch_equals_single():
+    lanes = [[curve(100, 1.2, 0.1), curve(520, -0.4, -0.2)], [], [curve(300, 0.4, 0)]]
+    batch = GaNetTarget().get_targets(lanes, IMG_SHAPE)
+    for image, own in enumerate(lanes):
+        single = GaNetTarget().get_targets([own], IMG_SHAPE)
+        for key in KEYS:
+            assert torch.equal(batch[key][image], single[key][0])
+
+
+@pytest.mark.gpu
+def test_gpu_equals_cpu():
+    lanes = [[curve(100, 1.2, 0.1), curve(500, -0.6, 0), curve(300, 0.1, 0)], []]
+    on_cpu = GaNetTarget().get_targets(lanes, IMG_SHAPE)
+    on_gpu = GaNetTarget().get_targets(lanes, IMG_SHAPE, "cuda")
+    for key in KEYS:
+        assert on_gpu[key].is_cuda
+        torch.testing.assert_close(on_gpu[key].cpu(), on_cpu[key], rtol=0, atol=1e-6)
+
+
 def test_input_is_not_changed():
     lane = curve(300, 0.7, 0.2)
     before = lane.copy()
@@ -256,7 +312,8 @@ def test_dilation_equals_painted_patches():
                 for x in range(max(column - radius, 0), min(column + radius + 1, 9)):
                     value = math.exp(-((x - column) ** 2 + (y - row) ** 2) / (2 * sigma**2))
                     expected[b, c, y, x] = max(expected[b, c, y, x], value)
-        np.testing.assert_allclose(gaussian_dilation(centres, radius), expected, atol=1e-6)
+        dilated = gaussian_dilation(torch.from_numpy(centres), radius)
+        np.testing.assert_allclose(dilated, expected, atol=1e-6)
 
 
 def test_bad_input_is_named():

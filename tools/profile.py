@@ -1,0 +1,71 @@
+"""Measures exported files in onnxruntime and OpenVINO: latency, throughput, memory, layers.
+
+Each file and runtime is measured in a process of its own, one after the other. Give a float file
+and an integer one to see them side by side. `--compile-dir` also writes what OpenVINO loads without
+reading ONNX again: its IR (.xml, .bin) and the compiled model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+# cProfile imports a standard module of this file's name: keep the file's folder out of its way.
+_FOLDER = Path(__file__).resolve().parent
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _FOLDER]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", metavar="MODEL.onnx", help="made by tools/export.py")
+    parser.add_argument(
+        "--backend",
+        nargs="+",
+        choices=["onnxruntime", "openvino"],
+        default=["onnxruntime", "openvino"],
+    )
+    parser.add_argument("--threads", type=int, default=2, help="threads of a runtime (default 2)")
+    parser.add_argument("--frames", type=int, default=100, help="timed frames (default 100)")
+    parser.add_argument("--layers", type=int, default=12, help="slowest layers to list; 0: none")
+    parser.add_argument("--picture", help="draw the result to this .png, .svg or .pdf")
+    parser.add_argument("--json", help="write all numbers, every layer's too, to this file")
+    parser.add_argument("--compile-dir", help="write OpenVINO's IR and compiled model here")
+    args = parser.parse_args()
+    for option in ("threads", "frames"):
+        if getattr(args, option) < 1:
+            parser.error(f"--{option} must be at least 1")
+
+    from rich.console import Console
+
+    from ganet_mm.deploy.openvino_ir import compile_for_openvino
+    from ganet_mm.deploy.profile_report import draw, layers_table, summary_table
+    from ganet_mm.deploy.profiling import profile_file
+    from ganet_mm.files import write_bytes
+
+    console = Console()
+    try:
+        profiles = []
+        for model in args.models:
+            for backend in args.backend:
+                with console.status(f"{model} in {backend}"):
+                    profiles.append(profile_file(model, backend, args.threads, args.frames))
+            if args.compile_dir:
+                made = compile_for_openvino(model, args.compile_dir, args.threads)
+                console.print(f"{model}: OpenVINO's files are {', '.join(map(str, made))}")
+    except (FileNotFoundError, ValueError, ImportError) as error:
+        sys.exit(f"error: {error}")
+    for profile in profiles if args.layers else []:
+        console.print(layers_table(profile, args.layers))
+    console.print(summary_table(profiles, args.threads))
+    if args.picture:
+        draw(profiles, args.picture)
+    if args.json:
+        rows = [dataclasses.asdict(profile) for profile in profiles]
+        write_bytes(args.json, json.dumps(rows, indent=2).encode())
+
+
+if __name__ == "__main__":
+    main()
