@@ -29,18 +29,20 @@ from ganet_mm.registry import DATASETS
 TOLERANCE = 1e-2  # pixels of the original picture, written in hundredths by CULane's tools
 
 
-def drawn_maps(count: int, seed: int = 0) -> tuple[torch.Tensor, ...]:
-    """Raw maps of ``count`` frames as a trained head gives them: a ridge of high logits along each
-    lane, offsets right to a part of a cell."""
+def maps_of(frames: list[list[np.ndarray]], seed: int = 0) -> tuple[torch.Tensor, ...]:
+    """Raw maps of frames' lanes, about as a trained head gives them: a ridge of high logits along
+    each lane, offsets right to a part of a cell."""
     rng = np.random.default_rng(seed)
-    targets = GaNetTarget().get_targets([draw_lanes(rng, 4) for _ in range(count)], IMG_SHAPE)
+    targets = GaNetTarget().get_targets(frames, IMG_SHAPE)
     heat = targets["gt_kpts_hm"].clamp(0.01, 0.97)
     noise = torch.from_numpy(rng.normal(0, 0.2, (3, *heat.shape)).astype(np.float32))
     # A head tells the way to the start beside the keypoints too, in all cells of the ridge.
-    ridge = torch.nn.functional.max_pool2d(targets["pts_offset"], 3, 1, 1)
+    way = targets["pts_offset"]
+    ridge = torch.stack([way, way.roll(1, -1), way.roll(-1, -1)])
+    ridge = ridge.gather(0, ridge.abs().sum(2, keepdim=True).argmax(0).expand_as(way)[None])[0]
     return (
         torch.logit(heat) + noise[0],
-        torch.where(heat > 0.2, ridge, 0.0) + noise[1],
+        ridge + noise[1],
         targets["int_offset"] + 0.2 * noise[2],
     )
 
@@ -83,7 +85,9 @@ def main() -> None:
         maps, decoder, scale, crop = network_maps(args.config, args.checkpoint, max(batches))
         source = f"{args.checkpoint} on its test set"
     else:
-        maps, decoder = drawn_maps(max(batches)), GaNetDecoder()
+        rng = np.random.default_rng(0)
+        maps = maps_of([draw_lanes(rng, 4) for _ in range(max(batches))])
+        decoder = GaNetDecoder()
         scale = np.tile([800 / 1640, 1.0], (max(batches), 1))
         crop = np.tile([0.0, 270.0], (max(batches), 1))
         source = "drawn maps of four lanes"

@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +34,7 @@ from rich.table import Table
 
 from ganet_mm.apis.picture_pipeline import PicturePipeline
 from ganet_mm.datasets.pictures import decode_image
+from ganet_mm.deploy.export_model import export_checkpoint
 from ganet_mm.deploy.runtimes import OnnxRuntime, OpenVinoRuntime
 from ganet_mm.engine.checkpoints import build_model
 from ganet_mm.registry import DATASETS, MODELS
@@ -112,7 +111,9 @@ class Frames:
     def measure_stream(self, way: Way, paths: list[Path]) -> None:
         """All frames, the next one prepared by another thread meanwhile."""
         start = time.perf_counter()
-        with ThreadPoolExecutor(1) as reader:
+        # One thread of torch's there: two pools that wait for each other by spinning would take
+        # both cores from the network.
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as reader:
             following = reader.submit(lambda: self.prepare(self.decode(paths[0])))
             for path in [*paths[1:], None]:
                 inputs, samples = following.result()
@@ -184,14 +185,10 @@ def runtime_ways(
         yield Way(f"{prefix}OpenVINO {kind}", OpenVinoRuntime(path, threads).run, alone)
 
 
-def export(config: str, checkpoint: str | Path, out: Path, options: list[str]) -> Path:
+def export(cfg: Config, checkpoint: str | Path, out: Path) -> Path:
     """The exported file; kept where it is newer than the checkpoint."""
-    if out.is_file() and out.stat().st_mtime > Path(checkpoint).stat().st_mtime:
-        return out
-    command = [sys.executable, "tools/export.py", config, str(checkpoint), "--out", str(out)]
-    if options:
-        options = ["--cfg-options", *options]
-    subprocess.run([*command, "--frames", "1", *options], check=True, cwd=ROOT, stdout=sys.stderr)
+    if not out.is_file() or out.stat().st_mtime < Path(checkpoint).stat().st_mtime:
+        export_checkpoint(cfg, checkpoint, out, frames=1)
     return out
 
 
@@ -207,18 +204,15 @@ def untrained(config: str, cfg: Config, folder: Path) -> Path:
 def peer_ways(args: argparse.Namespace, own: Config, threads: int, folder: Path) -> Iterator[Way]:
     for config in args.peer:
         size = tuple(own.model.data_preprocessor.input_size)
-        options = [
-            f"test_dataloader.dataset.data_root={own.test_dataloader.dataset.data_root}",
-            *(f"model.{part}.input_size=({size[0]},{size[1]})" for part in PARTS_WITH_SIZE),
-        ]
         cfg = Config.fromfile(config)
         for part in PARTS_WITH_SIZE:
             cfg.model[part].input_size = size
+        cfg.test_dataloader.dataset = own.test_dataloader.dataset
         checkpoint = untrained(config, cfg, folder)
         name = f"{cfg.model.backbone.type.split('.')[-1]}-{cfg.model.backbone.get('depth', '')}: "
         model = build_model(cfg, checkpoint)
         yield Way(f"{name}torch eager", torch_network(model, "cpu"), alone=True)
-        file = export(config, checkpoint, folder / f"{checkpoint.stem}.onnx", options)
+        file = export(cfg, checkpoint, folder / f"{checkpoint.stem}.onnx")
         yield from runtime_ways("float", file, threads, name, alone=True)
 
 
@@ -270,9 +264,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=8, help="frames of one turn")
     parser.add_argument("--device", default="cpu", help="cuda: adds torch's ways on the GPU")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    parser.add_argument(
-        "--work-dir", type=Path, help="for exported files; default: a temporary one"
-    )
+    parser.add_argument("--work-dir", type=Path, help="keeps exported files; default: none")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 4 frames")
     args = parser.parse_args()
     if args.quick:
@@ -284,19 +276,21 @@ def main() -> None:
     args = parse_args()
     init_default_scope("ganet_mm")
     cfg = Config.fromfile(args.config)
-    console = Console(width=max(110, Console().width))
+    console = Console(width=max(130, Console().width))
     shape = tuple(cfg.model.data_preprocessor.input_size)
-    table = Table(title=f"frame to lanes, {shape[0]}×{shape[1]}, median ms a frame")
-    columns = ("threads", "way", *STEPS, "frame", "stream, frames/s", "× eager", "× best float")
+    table = Table(
+        title=f"frame to lanes, {shape[0]}×{shape[1]}, median ms a frame; frames/s of a stream"
+    )
+    columns = ("threads", "way", *STEPS, "frame", "frames/s", "× eager", "× float")
     for column in columns:
-        table.add_column(column, justify="left" if column == "way" else "right")
+        table.add_column(column, justify="left" if column == "way" else "right", no_wrap=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.work_dir or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         stem = Path(args.config).stem
         files = {
-            "float": export(args.config, args.float, folder / f"{stem}_float.onnx", []),
-            "int8": export(args.config, args.quantized, folder / f"{stem}_int8.onnx", []),
+            "float": export(cfg, args.float, folder / f"{stem}_float.onnx"),
+            "int8": export(cfg, args.quantized, folder / f"{stem}_int8.onnx"),
         }
         frames = Frames(cfg, Path(temporary), args.frames)
         paths = [frames.paths[index % len(frames.paths)] for index in range(args.frames)]
@@ -311,6 +305,8 @@ def main() -> None:
             ways += peer_ways(args, cfg, threads, folder)
             for turn in range(args.rounds + 1):
                 for way in ways:
+                    # Beside a runtime torch only prepares: its threads would wait by spinning.
+                    torch.set_num_threads(threads if "torch" in way.name else 1)
                     if way.alone:
                         frames.measure_alone(way, args.frames)
                     else:

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import sys
 from pathlib import Path
 
-# cProfile imports a standard module of this file's name: keep the file's folder out of its way.
-_FOLDER = Path(__file__).resolve().parent
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _FOLDER]
+# Python's standard library has a module of this name, which cProfile imports, and a program started
+# in this folder finds this file instead. Imported under that name, it makes way.
+if __name__ == "profile":
+    sys.modules.pop("profile")
+    _folder = Path(__file__).resolve().parent
+    _path = list(sys.path)
+    sys.path[:] = [entry for entry in _path if Path(entry or ".").resolve() != _folder]
+    sys.modules["profile"] = importlib.import_module("profile")
+    sys.path[:] = _path
 
 
 def main() -> None:

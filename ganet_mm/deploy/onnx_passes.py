@@ -7,6 +7,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+# Operators whose results lie on the grid of their input.
+KEEP_GRID = {"MaxPool", "Reshape", "Transpose", "Flatten"}
+
 
 def fold_constant_quantize(model: onnx.ModelProto) -> int:
     """Replaces QuantizeLinear of a constant by the integers it would give, in place.
@@ -129,6 +132,8 @@ def store_integer_biases(model: onnx.ModelProto) -> int:
         if conv.op_type != "Conv" or len(conv.input) < 3 or conv.input[2] not in constants:
             continue
         data, weight = (makers.get(name) for name in conv.input[:2])
+        while data is not None and data.op_type in KEEP_GRID:
+            data = makers.get(data.input[0])
         if any(node is None or node.op_type != "DequantizeLinear" for node in (data, weight)):
             continue
         name = conv.input[2]

@@ -65,7 +65,7 @@ def draw(profiles: Sequence[Profile], path: str | Path) -> None:
 
     labels = [f"{p.file}\n{p.backend}" for p in profiles]
     rows = range(len(profiles))
-    figure = Figure(figsize=(12, 1.2 + 0.7 * len(profiles)), layout="constrained")
+    figure = Figure(figsize=(14, 1.2 + 0.7 * len(profiles)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     left.barh(rows, [p.p95_ms for p in profiles], color="lightgray", label="95 %")
     left.barh(rows, [p.p50_ms for p in profiles], height=0.5, label="median")
@@ -88,7 +88,7 @@ def draw(profiles: Sequence[Profile], path: str | Path) -> None:
         right.barh(rows, widths, left=start, label=kind)
         start = [a + b for a, b in zip(start, widths, strict=True)]
     right.set_xlabel("ms in layers of one frame")
-    right.legend(fontsize="small")
+    figure.legend(*right.get_legend_handles_labels(), fontsize="small", loc="outside right")
     buffer = io.BytesIO()
     figure.savefig(buffer, format=Path(path).suffix.lstrip(".") or "png", dpi=120)
     write_bytes(path, buffer.getvalue())

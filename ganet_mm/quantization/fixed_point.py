@@ -8,7 +8,17 @@ from . import integers
 from .frozen_graph import FrozenConv2d, FrozenFakeQuantize, kind_of, module_of
 from .integers import Addition, Integers, Reals, Result
 
-INTEGER_KINDS = {"conv", "add", "multiply", "matmul", "softmax", "upsample", "pool", "shape"}
+# What has integer arithmetic, and how many integer tensors it takes.
+INTEGER_KINDS = {
+    "conv": 1,
+    "add": 2,
+    "multiply": 2,
+    "matmul": 2,
+    "softmax": 1,
+    "upsample": 1,
+    "pool": 1,
+    "shape": 1,
+}
 
 
 class FixedPointGraph(nn.Module):
@@ -17,11 +27,11 @@ class FixedPointGraph(nn.Module):
     Fake quantization computes in float32 with numbers that lie on grids; a runtime computes with
     the grids' integers. The two round apart now and then, and the layers after that carry it on.
     This graph recovers the integers and does what the runtime does, so what is evaluated here is
-    what the file gives, cell by cell.
+    what the file gives, cell by cell. Operators without integer arithmetic here run on floats;
+    tools/check_quant.py names them.
 
     Args:
         frozen: Made by :func:`.freeze.freeze`.
-        Operators without integer arithmetic here run on floats; tools/check_quant.py names them.
     """
 
     def __init__(self, frozen: GraphModule) -> None:
@@ -57,8 +67,7 @@ class _IntegerInterpreter(Interpreter):
             value = super().run_node(node)
             return value if kind == "output" else Reals(value)
         args, kwargs = self.fetch_args_kwargs_from_env(node)
-        tensors = [arg for arg in args if isinstance(arg, Integers | Result)]
-        if kind in INTEGER_KINDS and all(isinstance(arg, Integers) for arg in tensors):
+        if sum(isinstance(arg, Integers) for arg in args) == INTEGER_KINDS.get(kind):
             result = self._compute(kind, node, args, kwargs)
         elif kind == "quantize":
             result = _quantize(args[0], module_of(self.module, node))

@@ -78,16 +78,21 @@ def _round_to_grids(frozen: GraphModule) -> None:
 
 
 def _drop_repeated_quantizers(frozen: GraphModule) -> None:
-    """Removes a quantizer that follows another with only a change of shape or a maximum between.
+    """Removes a quantizer that follows another with only a change of shape between.
 
     The values are on a grid already; a second, slightly different one would round them again.
+    After a maximum it stays, with the first one's grid: runtimes want one on either side.
     """
     for node in list(frozen.graph.nodes):
         if kind_of(frozen, node) != "quantize":
             continue
-        if kind_of(frozen, source_of(frozen, node, {"shape", "pool"})) == "quantize":
+        if kind_of(frozen, source_of(frozen, node, {"shape"})) == "quantize":
             node.replace_all_uses_with(node.args[0])
             frozen.graph.erase_node(node)
+            continue
+        source = source_of(frozen, node, {"shape", "pool"})
+        if kind_of(frozen, source) == "quantize":
+            node.target = source.target
 
 
 def _freeze_conv(module: nn.Module, path: str) -> FrozenConv2d:
@@ -99,6 +104,8 @@ def _freeze_conv(module: nn.Module, path: str) -> FrozenConv2d:
 
 
 def _check_scale(fake_quantize: FakeQuantizeBase, path: str) -> None:
+    if isinstance(fake_quantize.scale, nn.Parameter):  # learned: as its own forward does
+        fake_quantize.scale.data.clamp_(min=float(fake_quantize.eps))
     observer = fake_quantize.activation_post_process
     low = getattr(observer, "min_val", torch.zeros(1))
     if low.numel() == 0 or torch.isinf(low).any():

@@ -59,8 +59,8 @@ def settle_scales(frozen: GraphModule) -> None:
 
     Activations first, in the order of the graph: an operator's output scale follows its inputs'.
     An addition has two ratios and one output, so one of its inputs must follow as well: a
-    convolution's output can, because its weights' scales are set last. Operators of unknown kind
-    are left as they are.
+    convolution's output can, because its weights' scales are set last. Operators of unknown kind,
+    or with an input that is not quantized, are left as they are.
     """
     for node in frozen.graph.nodes:
         if kind_of(frozen, node) == "quantize":
@@ -80,11 +80,33 @@ def _settle_output(frozen: GraphModule, node: Node) -> None:
         # onnxruntime rounds 1 / scale down to an integer: be one already.
         steps = max(1, math.floor(1 / output.scale))
         output.scale = float(np.nextafter(np.float32(1 / steps), np.float32(0)))
+    elif not _on_grids(frozen, source):
+        return
     elif kind in ("matmul", "multiply", "upsample"):
         ratio = _input_scale(frozen, source)
         output.scale = _float32(ratio / tie_free(ratio / output.scale, up=False))
     elif kind == "add":
         _settle_addition(frozen, output, source)
+
+
+def _on_grids(frozen: GraphModule, node: Node) -> bool:
+    """Whether an operator computes on quantized tensors only, by steps known here."""
+    quantized = [
+        kind_of(frozen, _quantizer(frozen, part)) == "quantize"
+        for part in node.args
+        if isinstance(part, Node)
+    ]
+    if kind_of(frozen, node) == "upsample":
+        upsample = module_of(frozen, node)
+        factor = upsample.scale_factor
+        return (
+            all(quantized)
+            and upsample.mode == "bilinear"
+            and isinstance(factor, int | float)
+            and factor == int(factor)
+        )
+    inputs = 2 if kind_of(frozen, node) in ("add", "multiply", "matmul") else 1
+    return all(quantized) and len(quantized) == inputs
 
 
 def _settle_addition(frozen: GraphModule, output: FrozenFakeQuantize, add: Node) -> None:
@@ -134,7 +156,7 @@ def _settle_weights(frozen: GraphModule, node: Node) -> None:
     scales = torch.maximum(conv.scale.double(), smallest)
     output = _output_scale(frozen, node)
     if output is not None:
-        ratios = [tie_free(input_scale * float(scale) / output) for scale in scales]
+        ratios = [tie_free(input_scale * scale / output) for scale in scales.tolist()]
         scales = torch.tensor([output / input_scale * float(ratio) for ratio in ratios])
     conv.scale.copy_(scales)
 

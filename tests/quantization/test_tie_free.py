@@ -6,9 +6,16 @@ import torch
 from hypothesis import given, strategies
 from torch.ao.quantization import FakeQuantizeBase
 
+from ganet_mm.quantization.fixed_point import FixedPointGraph
 from ganet_mm.quantization.freeze import freeze
-from ganet_mm.quantization.frozen_graph import FrozenConv2d, FrozenFakeQuantize, kind_of, module_of
-from ganet_mm.quantization.tie_free import LARGEST_DENOMINATOR, tie_free
+from ganet_mm.quantization.frozen_graph import (
+    MODULES,
+    FrozenConv2d,
+    FrozenFakeQuantize,
+    kind_of,
+    module_of,
+)
+from ganet_mm.quantization.tie_free import LARGEST_DENOMINATOR, settle_scales, tie_free
 
 RATIOS = strategies.floats(1e-4, 8.0)
 
@@ -119,3 +126,40 @@ def test_the_input_keeps_every_byte(pair):
     first = next(node for node in frozen.graph.nodes if kind_of(frozen, node) == "quantize")
     values = (torch.arange(256.0) - 128) / 128
     assert torch.equal(module_of(frozen, first)(values), values)
+
+
+class Odd(torch.nn.Module):
+    """Additions and products with a number, with an unquantized tensor, a nearest upsampling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quantize = torch.nn.ModuleList(Fixed(0.1) for _ in range(5))
+        self.up = torch.nn.Upsample(scale_factor=2, mode="nearest")
+
+    def forward(self, x):
+        x = self.quantize[0](x)
+        a = self.quantize[1](x + 1)
+        b = self.quantize[2](a * torch.sigmoid(a))
+        c = self.quantize[3](torch.sigmoid(a) + b)
+        return self.quantize[4](self.up(c))
+
+
+class Fixed(FrozenFakeQuantize):
+    def __init__(self, scale: float) -> None:
+        torch.nn.Module.__init__(self)
+        self.scale, self.zero_point, self.quant_min, self.quant_max = scale, 100, 0, 255
+
+
+def test_what_is_not_on_grids_is_left_alone(monkeypatch):
+    monkeypatch.setitem(MODULES, Fixed, "quantize")
+
+    class Tracer(torch.fx.Tracer):
+        def is_leaf_module(self, module, name):
+            return isinstance(module, FrozenFakeQuantize) or super().is_leaf_module(module, name)
+
+    network = Odd()
+    graph = torch.fx.GraphModule(network, Tracer().trace(network))
+    settle_scales(graph)
+    assert [quantize.scale for quantize in network.quantize] == [1 / 128, 0.1, 0.1, 0.1, 0.1]
+    x = torch.rand(1, 1, 3, 3)
+    torch.testing.assert_close(FixedPointGraph(graph)(x), graph(x), atol=1e-6, rtol=0)

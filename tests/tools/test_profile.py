@@ -84,3 +84,9 @@ def test_bad_arguments(words, message):
     assert result.returncode != 0
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_other_tools_still_find_pythons_profile_module():
+    """This tool has the name of a standard module, which cProfile, and torch with it, imports."""
+    code = "import sys; sys.path.insert(0, 'tools'); import cProfile, profile; profile.Profile"
+    subprocess.run([sys.executable, "-c", code], check=True)
