@@ -3,19 +3,20 @@
     python benchmarks/training.py configs/ganet_culane.py --data-root TRAIN_LMDB [--quick]
 
 Every way trains on the config's own pipeline, loaded by two workers, and takes some steps in turn,
-round by round; figures are medians. Peak memory is that of a process of its own. `--operators N`
-adds torch's profile of the float and the QAT step.
+round by round; figures are medians. Peak memory is that of a process of its own (Linux).
+`--operators N` adds torch's profile of the float and the QAT step.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -124,7 +125,9 @@ def peak_memory(config: str, args: argparse.Namespace, way: str) -> float:
         trainer.step(batches)
     if args.device != "cpu":
         return torch.cuda.max_memory_allocated() / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    # Not getrusage: its peak is inherited from the process that started this one.
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)[1]) * 1024 / 1e9
 
 
 def _load(config: str) -> Config:

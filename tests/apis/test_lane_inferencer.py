@@ -253,6 +253,11 @@ def test_a_fake_quantized_checkpoint_is_told_from_a_float_one(cfg, checkpoint, r
     model = MODELS.build(stage.model)
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
     model.architecture.load_state_dict(state)
+    model.eval().apply(torch.ao.quantization.enable_observer)
+    height, width = cfg.model.data_preprocessor.input_size
+    picture = cv2.resize(road()[54:], (width, height))
+    model.calibrate_step({"inputs": [torch.from_numpy(picture).permute(2, 0, 1)]})
+    model.apply(torch.ao.quantization.disable_observer)
     path = tmp_path / "qat.pth"
     torch.save({"state_dict": model.state_dict(), "meta": {"cfg": stage.pretty_text}}, path)
     inferencer = LaneInferencer(cfg, path, device="cpu", show_progress=False)

@@ -110,6 +110,7 @@ def test_calibration_sees_only_calibration_data(quantized):
     assert -1.01 < low < -0.9 and 0.9 < high < 1.01  # uniform frames in −1..1
     model.apply(enable_observer)
     picture = torch.full((3, *INPUT), 255, dtype=torch.uint8)
+    picture[:, 0] = 0  # a batch of one colour would be refused
     maps = model.calibrate_step(dict(inputs=[picture]))
     assert [tuple(part.shape[-2:]) for part in maps] == [(12, 24)] * 3
 

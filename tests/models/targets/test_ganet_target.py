@@ -252,7 +252,7 @@ def test_splines_of_a_batch_equal_fitpack(counts, seed):
     lanes = []
     for count in counts:
         y = np.cumsum(rng.uniform(0.5, 2, count)) + rng.uniform(-2, 20)
-        x = 50 + rng.uniform(-0.8, 0.8) * (y - 20) + rng.normal(0, 0.2, count)
+        x = 50 + rng.uniform(-0.8, 0.8) * (y - 20) + rng.normal(0, 0.02, count)
         lanes.append(np.stack([x, y], axis=1))
     samples, kept = sample_lanes(lanes, (40, 200), 45)
     lanes = [lane for lane in lanes if ((lane[:, 0] > 0) & (lane[:, 0] < 200)).all()]
