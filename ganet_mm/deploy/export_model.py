@@ -51,9 +51,6 @@ class GraphMaps(nn.Module):
         return self.graph(x, None, "tensor")
 
 
-_GraphMaps = GraphMaps  # its former name
-
-
 def export_checkpoint(
     cfg: Config,
     checkpoint: str | Path,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from ganet_mm.deploy.export_model import _GraphMaps
+from ganet_mm.deploy.export_model import GraphMaps
 from ganet_mm.deploy.onnx_file import export_onnx
 from ganet_mm.deploy.operators import executed_operators
 from ganet_mm.engine.stages import stage_config
@@ -65,7 +65,7 @@ def test_the_quantized_model_trains_and_exports_to_integers(cfg, tmp_path):
     assert all(p.grad is not None for p in model.architecture.backbone.parameters())
 
     file = tmp_path / "model.onnx"
-    export_onnx(_GraphMaps(freeze(model.graph)).eval(), INPUT, file, {})
+    export_onnx(GraphMaps(freeze(model.graph)).eval(), INPUT, file, {})
     integer, floating = executed_operators(file)
     # Two bilinear Resize, and scale and bias of the three outputs; see docs/quantization.md.
     assert set(floating) == {"Resize", "Mul", "Add"}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.ao.quantization import FakeQuantizeBase, disable_observer, enable_observer
 
-from ganet_mm.deploy.export_model import _GraphMaps
+from ganet_mm.deploy.export_model import GraphMaps
 from ganet_mm.deploy.onnx_file import export_onnx
 from ganet_mm.deploy.runtimes import OnnxRuntime
 from ganet_mm.engine.stages import stage_config
@@ -72,7 +72,7 @@ def test_a_dead_channel(fresh, tmp_path):
     for a, b in zip(float_maps, maps, strict=True):
         assert (a - b).abs().mean() < 0.2 * (a - a.mean()).abs().mean()
     path = tmp_path / "dead.onnx"
-    export_onnx(_GraphMaps(model.fixed_point().frozen).eval(), INPUT, path, {})
+    export_onnx(GraphMaps(model.fixed_point().frozen).eval(), INPUT, path, {})
     frame = model.data_preprocessor(dict(inputs=[picture(2)]))["inputs"]
     for a, b in zip(maps, OnnxRuntime(path, 1).run(frame.numpy()), strict=True):
         np.testing.assert_allclose(b, a.numpy(), rtol=1e-5, atol=1e-6)

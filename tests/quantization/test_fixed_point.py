@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 import torch
 
-from ganet_mm.deploy.export_model import _GraphMaps
+from ganet_mm.deploy.export_model import GraphMaps
 from ganet_mm.deploy.onnx_file import export_onnx
 from ganet_mm.deploy.runtimes import load_runtime
 from ganet_mm.quantization.fixed_point import FixedPointGraph
@@ -26,7 +26,7 @@ def exported(request, quantized, tmp_path):
     """(model, path of its exported file)."""
     model = quantized(request.param)
     path = tmp_path / "model_int8.onnx"
-    export_onnx(_GraphMaps(model.fixed_point().frozen).eval(), INPUT, path, {})
+    export_onnx(GraphMaps(model.fixed_point().frozen).eval(), INPUT, path, {})
     return model, path
 
 

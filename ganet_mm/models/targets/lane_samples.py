@@ -88,8 +88,8 @@ def _fit_x(
     lanes = [slice(start, end + 1) for start, end in zip(first, last, strict=True)]
     sample_x = np.zeros_like(sample_y)
     for index in np.flatnonzero(last - first > 2):
-        # FITPACK, a lane at a time, and not one system of all splines, which would take a third
-        # off the whole: where a lane passes a border of cells exactly, the last bit decides.
+        # FITPACK, a lane at a time, and not one system of all splines, which would take a
+        # quarter off the whole: where a lane meets a border of cells, the last bit decides.
         own = lanes[index]
         sample_x[index] = splev(sample_y[index], splrep(y[own], x[own], s=0))
     # A lane that turns back in y is no function of y; sorted, it zigzags, and the spline through
