@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ganet_mm.files import write_bytes
+
 CATEGORIES = (
     "normal",
     "crowd",
@@ -162,21 +164,14 @@ def format_lines(lanes: Iterable[np.ndarray]) -> str:
 
 def write_lines(path: str | os.PathLike, lanes: Iterable[np.ndarray]) -> None:
     """Writes lanes (N, 2) to a ``.lines.txt`` file, which appears whole or not at all."""
-    _write_text(Path(path), format_lines(lanes))
+    write_bytes(path, format_lines(lanes).encode("utf-8"))
 
 
 def write_list(root: str | os.PathLike, split: str, names: Iterable[str]) -> Path:
     """Writes ``list/<split>.txt`` of a folder, which appears whole or not at all."""
     path = Path(root, "list", f"{split}.txt")
-    _write_text(path, "".join(f"/{name}\n" for name in names))
+    write_bytes(path, "".join(f"/{name}\n" for name in names).encode("utf-8"))
     return path
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
 
 
 def read_categories(data_root: str | os.PathLike) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from ganet_mm.files import write_json
 
 from .culane_folders import list_files, score_folders, scores_dict, with_mf1_thresholds
 from .scores import check_iou_thrs, scores_table
@@ -65,7 +66,5 @@ def run_eval_culane(
     print(scores_table(by_list, total, thresholds, show=shown, mf1=mf1))
     scores = scores_dict(by_list, total, thresholds, mf1)
     if out is not None:
-        temporary = Path(f"{out}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(scores, indent=2) + "\n")
-        temporary.replace(out)
+        write_json(out, scores)
     return scores

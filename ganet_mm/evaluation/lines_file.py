@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from ganet_mm.files import write_bytes
 
 # What C++'s `stream >> double` takes in one go: an optional sign, digits with at most one point,
 # and an exponent. It takes an exponent without digits too, and then fails on the whole number.
@@ -138,17 +139,7 @@ def write_lines_file(path: str | os.PathLike, lanes: Sequence[np.ndarray]) -> No
     Raises:
         OSError: The folder or file cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(format_lines(lanes))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_bytes(path, format_lines(lanes).encode("ascii"))
 
 
 def lines_name(image: str) -> str:

@@ -13,7 +13,6 @@ several machines, and joined:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ganet_mm.datasets import packing
 from ganet_mm.datasets.culane import is_culane, total_warnings
 from ganet_mm.datasets.lmdb_store import LmdbReader
+from ganet_mm.files import write_json
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -111,9 +111,7 @@ def run_pack(args: argparse.Namespace, console: Console) -> None:
         )
     if args.skip_bad is not None:
         report = {"out": str(args.out), "packed": meta["count"], "skipped": meta["skipped"]}
-        temporary = args.skip_bad.with_name(f".{args.skip_bad.name}.tmp")
-        temporary.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        temporary.replace(args.skip_bad)
+        write_json(args.skip_bad, report)
         console.print(f"{args.skip_bad}: {len(meta['skipped'])} frames left out")
     if args.shard == (1, 1) and is_culane(source.names):
         warn_totals(meta, console)
