@@ -58,7 +58,7 @@ setup(
     packages=find_packages(include=["ganet_mm", "ganet_mm.*"]),
     # mmcv is missing on purpose: mmcv and mmcv-lite install the same package, see README.
     install_requires=[
-        "torch>=2.13,<2.14",
+        "torch>=2.11,<2.14",
         "mmengine>=0.10.7,<0.11",
         "mmdet>=3.3.0,<3.4",
         "mmrazor>=1.0.0,<1.1",
