@@ -9,6 +9,7 @@ multiply-adds; QLinearSoftmax: a table of exponentials). Rounding is half to eve
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ class Integers:
         return Integers(function(self.values), self.scale, self.zero_point)
 
 
-class Result:
+class Result(ABC):
     """What an operator computed, before it is rounded to a grid."""
 
     rectified = False
@@ -60,9 +61,9 @@ class Result:
         """float32 integers: the result in steps of ``scale``, ``zero_point`` added."""
         return (self.exact() / _float32(scale).to(self.exact().device)).round() + zero_point
 
+    @abstractmethod
     def exact(self) -> Tensor:
         """float32: the result without a ReLU that may follow."""
-        raise NotImplementedError
 
     def reals(self) -> Tensor:
         """float32: the result as a float tensor."""
