@@ -66,6 +66,12 @@ class Camera:
         return (v / self.focal * cos + sin) / ahead, 1.0 / (self.focal * ahead)
 
     @property
+    def heading_point(self) -> tuple[float, float]:
+        """Picture point the car drives towards, from which the world streams apart."""
+        x, y = self.from_level(0.0, self.horizon)
+        return float(x), float(y)
+
+    @property
     def horizon(self) -> float:
         """Level row of the horizon of a flat world."""
         return -self.focal * np.tan(self.pitch)

@@ -17,6 +17,7 @@ class Bonnet:
         height: Rows it covers in its middle; 0 for none.
         middle: Column of its crest.
         width: Half the columns it covers at the bottom row.
+        bend: Exponent of its outline: 2 a parabola, more is flatter in the middle.
         colour: BGR in daylight.
         mirror: Strength of the scene's reflection, 0–1.
         dash: Rows of the dark dashboard below it.
@@ -25,6 +26,7 @@ class Bonnet:
     height: float
     middle: float
     width: float
+    bend: float
     colour: tuple[float, float, float]
     mirror: float
     dash: float
@@ -38,6 +40,7 @@ class Lens:
         corners: Width in pixels of the dark rims at the left and right border.
         vignette: Light lost in the corners, 0–1.
         blur: Gaussian blur in pixels.
+        motion: Growth of the picture about its vanishing point while the shutter is open.
         grain: Noise deviation in grey levels.
         gain: BGR factors: exposure and white balance.
         gamma: Exponent of the tone curve.
@@ -48,6 +51,7 @@ class Lens:
     corners: float
     vignette: float
     blur: float
+    motion: float
     grain: float
     gain: tuple[float, float, float]
     gamma: float
@@ -62,7 +66,7 @@ def draw_bonnet(image: np.ndarray, bonnet: Bonnet, light: float) -> None:
     top = int(HEIGHT - bonnet.height)
     rows = np.arange(top, HEIGHT, dtype=np.float32)[:, None]
     columns = (np.arange(WIDTH, dtype=np.float32)[None] - bonnet.middle) / bonnet.width
-    crest = HEIGHT - bonnet.height * np.clip(1 - np.abs(columns) ** 2.6, 0, 1)
+    crest = HEIGHT - bonnet.height * np.clip(1 - np.abs(columns) ** bonnet.bend, 0, 1)
     alpha = np.clip(rows - crest + 0.5, 0, 1)
 
     # The mirrored scene: what lies above the crest, upside down and squeezed.
@@ -84,6 +88,25 @@ def draw_bonnet(image: np.ndarray, bonnet: Bonnet, light: float) -> None:
         alpha = np.maximum(alpha, dark[..., 0])
     region = image[top:]
     region[:] = np.clip(region + (skin - region) * alpha[..., None], 0, 255).astype(np.uint8)
+
+
+def blur_motion(image: np.ndarray, motion: float, centre: tuple[float, float]) -> np.ndarray:
+    """Blur by driving on: mean of eight pictures grown about ``centre`` by 1 ∓ ``motion`` / 2.
+
+    ``centre`` is the point driven towards, from which every other one moves away; lanes run nearly
+    along that movement and stay where they are.
+    """
+    x, y = centre
+    image = _grow(image, 1 - motion / 2, x, y)
+    # Each step doubles the number of pictures in the mean.
+    for share in (4 / 7, 2 / 7, 1 / 7):
+        image = cv2.addWeighted(image, 0.5, _grow(image, 1 + motion * share, x, y), 0.5, 0)
+    return image
+
+
+def _grow(image: np.ndarray, factor: float, x: float, y: float) -> np.ndarray:
+    matrix = np.float32([[factor, 0, x * (1 - factor)], [0, factor, y * (1 - factor)]])
+    return cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
 
 
 def expose(image: np.ndarray, lens: Lens) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from .camera import HEIGHT, WIDTH
 from .ground import Ground
-from .lens import draw_bonnet, expose
+from .lens import blur_motion, draw_bonnet, expose
 from .lighting import apply_light, draw_glow, draw_shade, draw_sun, night_light
 from .lights import Light
 from .markings import draw_line, draw_symbol
@@ -161,5 +161,7 @@ def render(scene: Scene) -> tuple[np.ndarray, list[np.ndarray]]:
         daylight = max(scene.night.ambient, 0.06)
     if scene.sun is not None:
         draw_sun(image, scene.sun, horizon)
+    if scene.lens.motion:
+        image = blur_motion(image, scene.lens.motion, scene.camera.heading_point)
     draw_bonnet(image, scene.bonnet, daylight)
     return expose(image, scene.lens), scene_lanes(scene, road)

@@ -24,6 +24,9 @@ from .scenery import Sky
 from .surface import Surface
 from .vehicles import Vehicle
 
+NIGHT_CASTS = ((0.25, 1.0, 1.0), (0.85, 1.0, 0.75), (1.15, 0.95, 0.8), (0.5, 0.85, 1.1))
+"""BGR factors: low-pressure sodium, mercury, cold LED and high-pressure sodium lamps."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -144,15 +147,14 @@ def _sun(rng, level: Level, camera: Camera, horizon: float) -> Sun:
 
 
 def _bonnet(rng) -> Bonnet:
-    height = float(
-        rng.choice([0.0, rng.uniform(30, 80), rng.uniform(80, 145)], p=[0.25, 0.35, 0.4])
-    )
+    height = float(rng.choice([0.0, rng.uniform(30, 90), rng.uniform(90, 195)], p=[0.2, 0.3, 0.5]))
     base = np.array([(34, 40, 30), (22, 22, 24), (74, 76, 76), (24, 24, 46), (44, 34, 26)])
     colour = base[int(rng.integers(len(base)))] * rng.uniform(0.7, 1.1)
     return Bonnet(
         height=height,
         middle=float(WIDTH / 2 + rng.uniform(-40, 90)),
-        width=float(rng.uniform(560, 830)),
+        width=float(rng.uniform(560, 1050)),
+        bend=float(rng.uniform(1.7, 2.8)),
         colour=tuple(float(c) for c in colour),
         mirror=float(rng.uniform(0.2, 0.55)),
         dash=float(rng.choice([0.0, rng.uniform(8, 34)])),
@@ -161,6 +163,11 @@ def _bonnet(rng) -> Bonnet:
 
 def _lens(rng, level: Level, category: str) -> Lens:
     dark = category == "night"
+    cast = np.ones(3)
+    if dark and rng.random() < 0.35:
+        # A recorder's white balance under lamps of one colour: the whole picture takes it on.
+        cast = np.array(NIGHT_CASTS[int(rng.integers(len(NIGHT_CASTS)))]) ** rng.uniform(0.3, 1)
+    motion = rng.uniform(0.01, 0.05) if dark else rng.choice([0.0, rng.uniform(0.002, 0.01)])
     warmth = rng.uniform(-0.045, 0.045)
     exposure = rng.uniform(0.92, 1.2) * (1.2 if dark else 1.0)
     hour = f"{int(rng.integers(24)):02d}:{int(rng.integers(60)):02d}:{int(rng.integers(60)):02d}"
@@ -169,8 +176,10 @@ def _lens(rng, level: Level, category: str) -> Lens:
         vignette=float(rng.uniform(0.0, 0.25)),
         blur=float(rng.uniform(*level.blur)),
         grain=float(rng.uniform(*level.grain) * (1.6 if dark else 1.0)),
+        motion=float(motion),
         gain=tuple(
-            float(exposure * (1 + c)) for c in (-warmth, rng.uniform(-0.012, 0.012), warmth)
+            float(exposure * own * (1 + c))
+            for own, c in zip(cast, (-warmth, rng.uniform(-0.012, 0.012), warmth), strict=True)
         ),
         gamma=float(rng.uniform(0.88, 1.15)),
         stamp=hour if rng.random() < 0.4 else "",
