@@ -1,7 +1,7 @@
 # SynLane's `hard` level at the demo's input size: the benchmark of what quantization costs.
 #
 #   python tools/dataset_converters/make_synlane.py --out data/synlane_hard/frames --level hard \
-#       --train 3000 --val 200 --test 900 --seed 1
+#       --train 5000 --val 200 --test 900 --seed 1
 _base_ = ["ganet_synlane.py"]
 
 data_root = "data/synlane_hard/"
@@ -10,7 +10,7 @@ val_dataloader = dict(dataset=dict(data_root=data_root + "val_lmdb"))
 test_dataloader = dict(dataset=dict(data_root=data_root + "test_lmdb"))
 calibrate_dataloader = dict(dataset=dict(data_root=data_root + "train_lmdb"))
 
-max_epochs = 3
+max_epochs = 2
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=100, by_epoch=False),
@@ -30,6 +30,6 @@ stages = dict(
             calibrate_dataloader=dict(dataset=dict(data_root=data_root + "train_lmdb")),
         )
     ),
-    # A third of the training frames, seen once.
+    # A fifth of the training frames, seen once.
     qat=dict(train_dataloader=dict(dataset=dict(indices=1000))),
 )
