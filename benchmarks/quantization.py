@@ -33,14 +33,15 @@ MODELS = {
 }
 
 
-def steps(config: str, root: Path, seed: int, epochs: dict[str, int]) -> list[Step]:
-    """The commands of one seed, in order."""
+def steps(config: str, root: Path, seed: int, epochs: dict[str, int], amp: bool) -> list[Step]:
+    """The commands of one seed, in order; with ``amp`` the float stage in mixed precision."""
 
     def train(stage: str) -> Step:
         return Step(
             f"seed {seed}: {stage}",
             lambda: (
                 "tools/train.py", config, "--stage", stage, "--work-dir", root,
+                *(("--amp",) if amp and stage == "float" else ()),
                 "--cfg-options", f"randomness.seed={seed}",
             ),
             lambda: root / stage / f"epoch_{epochs[stage]}.pth",
@@ -124,6 +125,7 @@ def main() -> None:
     parser.add_argument("config", nargs="?", default="configs/ganet_synlane_hard.py")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--work-dir", help="default: work_dirs/<config name>; a folder a seed")
+    parser.add_argument("--amp", action="store_true", help="float training in mixed precision")
     parser.add_argument("--quick", action="store_true", help="the first seed only")
     args = parser.parse_args()
     cfg = Config.fromfile(args.config)
@@ -135,7 +137,7 @@ def main() -> None:
     base = Path(args.work_dir or Path("work_dirs") / Path(args.config).stem)
     roots = [base / f"seed_{seed}" for seed in seeds]
     for seed, root in zip(seeds, roots, strict=True):
-        for step in steps(args.config, root, seed, epochs):
+        for step in steps(args.config, root, seed, epochs, args.amp):
             step.run()
     Console().print(
         table(

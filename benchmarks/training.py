@@ -38,6 +38,8 @@ WAYS = (
     "float, channels-last",
     "float, AMP",
     "QAT",
+    "QAT, torch's modules",
+    "QAT, AMP",
     "QAT, channels-last",
     "QAT, observers off",
 )
@@ -49,7 +51,12 @@ class Trainer:
     def __init__(self, cfg: Config, way: str, device: str) -> None:
         cfg = stage_config(cfg, "qat" if "QAT" in way else "float")
         torch.manual_seed(0)
+        if "torch's" in way:
+            cfg.model.quantizer.global_qconfig.a_fake_quant.type = "mmrazor.FakeQuantize"
         self.model = MODELS.build(cfg.model).to(device).train()
+        if "torch's" in way:
+            for module in self.model.modules():  # off again what LaneQuantizer puts on them
+                vars(module).pop("_forward_approximate", None)
         self.memory_format = torch.contiguous_format
         if "channels-last" in way:
             self.memory_format = torch.channels_last

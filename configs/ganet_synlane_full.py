@@ -56,7 +56,7 @@ calibrate_dataloader = dict(
     dataset=dict(data_root=[root + "train_lmdb" for root in roots]),
 )
 
-max_epochs = 5
+max_epochs = 4
 train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 optim_wrapper = dict(optimizer=dict(lr=3e-3))
 param_scheduler = [

@@ -7,6 +7,7 @@ from mmrazor.models import OpenVINOQuantizer
 from torch.ao.quantization import FakeQuantizeBase
 from torch.fx import GraphModule
 
+from ganet_mm.compat.qat_conv_bn import divide_weights_not_results
 from ganet_mm.registry import MODELS
 
 
@@ -57,7 +58,9 @@ class LaneQuantizer(OpenVINOQuantizer):
         unknown = [name for name in self._float_layers if name not in known]
         if unknown:
             raise ValueError(f"float_layers: the detector has no module {', '.join(unknown)}")
-        return super().prepare(model, concrete_args)
+        prepared = super().prepare(model, concrete_args)
+        divide_weights_not_results(prepared)
+        return prepared
 
     def del_redundant_fakequant(self, prepared: GraphModule) -> GraphModule:
         prepared = super().del_redundant_fakequant(prepared)

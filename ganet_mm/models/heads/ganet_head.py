@@ -94,12 +94,10 @@ class GaNetHead(BaseModule):
         height, width = kpts_logits.shape[-2:]
         stride = self.target.hm_down_scale
         targets = self.target.get_targets(
-            [sample.gt_lanes for sample in batch_data_samples], (height * stride, width * stride)
+            [sample.gt_lanes for sample in batch_data_samples],
+            (height * stride, width * stride),
+            kpts_logits.device,
         )
-        targets = {
-            name: target.to(kpts_logits.device, non_blocking=True)
-            for name, target in targets.items()
-        }
         return self.losses(kpts_logits, pts_offset, int_offset, targets)
 
     def predict_by_feat(

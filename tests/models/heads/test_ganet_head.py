@@ -54,6 +54,29 @@ def test_loss_takes_the_size_from_the_maps():
     assert all(loss.ndim == 0 and torch.isfinite(loss) for loss in losses.values())
 
 
+def test_targets_are_made_on_the_maps_device(monkeypatch):
+    head = GaNetHead()
+    make, devices = head.target.get_targets, []
+
+    def get_targets(gt_lanes, img_shape, device):
+        devices.append(device)
+        return make(gt_lanes, img_shape, device)
+
+    monkeypatch.setattr(head.target, "get_targets", get_targets)
+    head.loss((torch.randn(1, 32, 12, 24),), [make_sample()])
+    assert devices == [torch.device("cpu")]
+
+
+@pytest.mark.gpu
+def test_a_gpus_losses_are_the_cpus():
+    torch.manual_seed(0)
+    head, feats = GaNetHead(), torch.randn(1, 32, 12, 24)
+    expected = head.loss((feats,), [make_sample()])
+    actual = head.cuda().loss((feats.cuda(),), [make_sample()])
+    for name, loss in expected.items():
+        torch.testing.assert_close(actual[name].cpu(), loss, rtol=1e-3, atol=1e-5)
+
+
 def test_predict_writes_on_the_samples():
     head = GaNetHead(decoder=dict(type="GaNetDecoder", min_points=4))
     sample = make_sample(scale_factor=(0.5, 2.0), crop_offset=(10.0, 20.0))
