@@ -3,8 +3,12 @@
     python benchmarks/data.py --data-root data/synlane
 
 Without ``--data-root`` SynLane frames are drawn into a temporary folder first. Everything runs on
-one core but the packer's reading threads; each figure is the best of several rounds, the two sides
-of a ratio in turn, so that a busy machine harms both alike.
+one core but the packer's reading threads. The sides of a ratio run in turns, so that a busy machine
+harms all alike: speeds are medians over the rounds, a ratio is the median (least … largest) of the
+rounds' ratios.
+
+"From disk" means that the files were dropped from the page cache before each turn (Linux); how much
+stayed is printed. The files' names and places on disk stay in memory, which favours plain files.
 """
 
 # ruff: noqa: NPY002  (the transforms draw from the same source)
@@ -12,6 +16,8 @@ of a ratio in turn, so that a busy machine harms both alike.
 from __future__ import annotations
 
 import argparse
+import ctypes
+import mmap
 import os
 import random
 import shutil
@@ -19,12 +25,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from measuring import machine
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -33,8 +40,9 @@ from rich.table import Table
 
 from ganet_mm.datasets import CuLaneDataset, packing
 from ganet_mm.datasets.culane import lines_name, read_lines
-from ganet_mm.datasets.lmdb_store import LmdbReader
+from ganet_mm.datasets.lmdb_store import LmdbReader, LmdbWriter
 from ganet_mm.datasets.packing import Source
+from ganet_mm.datasets.record import decode_record, encode_record
 from ganet_mm.structures.polylines import transform_points
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,22 +58,43 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=300, help="frames to draw without a root")
     parser.add_argument("--config", type=Path, default=ROOT / "configs/_base_/datasets/culane.py")
     parser.add_argument("--workers", type=int, default=4, help="the packer's reading threads")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--temp", type=Path, help="where to write (default: the system's)")
     return parser.parse_args()
 
 
-def best_seconds(
-    rounds: int, *sides: Callable[[], None], clock: Callable[[], float] = time.perf_counter
-) -> list[float]:
-    """The least time of each side, over rounds that run all sides in turn."""
-    best = [float("inf")] * len(sides)
-    for _ in range(rounds):
-        for i, side in enumerate(sides):
+def take_turns(
+    rounds: int,
+    sides: Mapping[str, Callable[[], object]],
+    before: Callable[[], object] = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, np.ndarray]:
+    """Seconds of each round by side; the sides run in turn, every other round backwards.
+
+    ``before`` runs before each turn and is not counted.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(rounds):
+        for name in list(sides)[:: 1 if turn % 2 == 0 else -1]:
+            before()
             start = clock()
-            side()
-            best[i] = min(best[i], clock() - start)
-    return best
+            sides[name]()
+            seconds[name].append(clock() - start)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def speed_row(
+    what: str, count: int, ours: np.ndarray, other: np.ndarray, aim: str = "", unit: str = ""
+) -> Row:
+    """A row of the table from seconds a round for ``count`` frames."""
+    ratios = other / ours
+    return (
+        what,
+        f"{count / np.median(ours):.0f} frames/s{unit}",
+        f"{count / np.median(other):.0f}",
+        f"{np.median(ratios):.2f} ({ratios.min():.2f} … {ratios.max():.2f})",
+        aim,
+    )
 
 
 def forget(paths: list[Path]) -> None:
@@ -77,15 +106,43 @@ def forget(paths: list[Path]) -> None:
         os.close(descriptor)
 
 
+def in_memory(paths: list[Path]) -> float:
+    """Share of the files' pages that the page cache holds (``mincore``)."""
+    mincore = ctypes.CDLL(None, use_errno=True).mincore
+    held = total = 0
+    for path in paths:
+        size = path.stat().st_size
+        if not size:
+            continue
+        pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+        # A private, writable map: ctypes takes no address of a read-only one.
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as area:
+            first = ctypes.c_char.from_buffer(area)
+            if mincore(ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(size), pages):
+                raise OSError(ctypes.get_errno(), f"mincore: {path}")
+            del first  # a map with a view of it cannot be closed
+        held += sum(page & 1 for page in pages)
+        total += len(pages)
+    return held / total
+
+
 def measure_packing(source: Source, temp: Path, workers: int, rounds: int) -> list[Row]:
     """Packing, which ends on disk, against copying the same files, flushed to disk or not."""
     files = [source.root / part for name in source.names for part in (name, lines_name(name))]
+    copies = [temp / "copy" / file.relative_to(source.root) for file in files]
+
+    def clean() -> None:
+        """Empty folders, nothing left to flush, and the source in memory."""
+        shutil.rmtree(temp / "lmdb", ignore_errors=True)
+        shutil.rmtree(temp / "copy", ignore_errors=True)
+        for folder in {path.parent for path in copies}:
+            folder.mkdir(parents=True)
+        for file in files:
+            file.read_bytes()
+        os.sync()
 
     def copy() -> None:
-        shutil.rmtree(temp / "copy", ignore_errors=True)
-        for file in files:
-            path = temp / "copy" / file.relative_to(source.root)
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for file, path in zip(files, copies, strict=True):
             shutil.copyfile(file, path)
 
     def copy_to_disk() -> None:
@@ -93,27 +150,18 @@ def measure_packing(source: Source, temp: Path, workers: int, rounds: int) -> li
         os.sync()
 
     def pack() -> None:
-        shutil.rmtree(temp / "lmdb", ignore_errors=True)
         packing.pack(source, temp / "lmdb", workers=workers)
 
-    flushed, copied, packed = best_seconds(rounds, copy_to_disk, copy, pack)
+    sides = {"pack": pack, "copy to disk": copy_to_disk, "copy": copy}
+    seconds = take_turns(rounds, sides, clean)
+    clean()
+    pack()
     count = len(source)
-    speed = f"{count / packed:.0f} frames/s"
     return [
-        (
-            "pack | copy, both on disk",
-            speed,
-            f"{count / flushed:.0f}",
-            ratio(flushed, packed),
-            "0.8",
+        speed_row(
+            "pack | copy, both on disk", count, seconds["pack"], seconds["copy to disk"], "0.8"
         ),
-        (
-            "pack on disk | copy unflushed",
-            speed,
-            f"{count / copied:.0f}",
-            ratio(copied, packed),
-            "",
-        ),
+        speed_row("pack on disk | copy unflushed", count, seconds["pack"], seconds["copy"]),
     ]
 
 
@@ -123,10 +171,15 @@ def measure_reading(source: Source, lmdb: Path, rounds: int) -> list[Row]:
     order = list(range(len(source)))
     random.Random(0).shuffle(order)
     files = [source.root / part for name in source.names for part in (name, lines_name(name))]
+    kept: dict[str, list[float]] = {"LMDB": [], "files": []}
 
     def from_lmdb() -> None:
         for i in order:
             reader.read(i)
+
+    def through_map() -> None:
+        for i in order:
+            decode_record(reader.read_bytes(i), "")
 
     def from_files() -> None:
         for i in order:
@@ -134,33 +187,23 @@ def measure_reading(source: Source, lmdb: Path, rounds: int) -> list[Row]:
             (source.root / name).read_bytes()
             read_lines(source.root / lines_name(name))
 
-    rows = []
-    stored, raw = best_seconds(rounds, from_lmdb, from_files)
-    rows.append(
-        (
-            "random reads, cached: LMDB | files",
-            f"{len(order) / stored:.0f} frames/s",
-            f"{len(order) / raw:.0f}",
-            ratio(raw, stored),
-            "1",
-        )
-    )
-    stored = raw = float("inf")
-    for _ in range(rounds):
+    def drop() -> None:
         reader.close()  # pages that a process has mapped stay in memory
         forget([lmdb / "data.mdb", *files])
-        stored = min(stored, best_seconds(1, from_lmdb)[0])
-        forget([lmdb / "data.mdb", *files])
-        raw = min(raw, best_seconds(1, from_files)[0])
-    rows.append(
-        (
-            "random reads, from disk: LMDB | files",
-            f"{len(order) / stored:.0f} frames/s",
-            f"{len(order) / raw:.0f}",
-            ratio(raw, stored),
-            "1",
-        )
-    )
+        kept["LMDB"].append(in_memory([lmdb / "data.mdb"]))
+        kept["files"].append(in_memory(files))
+
+    sides = {"LMDB": from_lmdb, "map": through_map, "files": from_files}
+    take_turns(1, sides)  # all into memory
+    rows = []
+    for where, before in (("cached", lambda: None), ("from disk", drop)):
+        seconds = take_turns(rounds, sides, before)
+        for other, aim in (("files", "1"), ("map", "")):
+            name = "LMDB's own map" if other == "map" else other
+            what = f"random reads, {where}: LMDB | {name}"
+            rows.append(speed_row(what, len(order), seconds["LMDB"], seconds[other], aim))
+    shares = [f"{100 * max(kept[side]):.2f} %" for side in ("LMDB", "files")]
+    rows.append(("still in memory when read from disk, at most", *shares, "", "0"))
     return rows
 
 
@@ -296,33 +339,43 @@ def measure_pipeline(cfg: Config, lmdb: Path, rounds: int) -> list[Row]:
 
         return side
 
-    seconds = best_seconds(rounds, *map(run, sides.values()), clock=time.process_time)
-    speed = dict(zip(sides, (count / s for s in seconds), strict=True))
+    turns = {name: run(pipeline) for name, pipeline in sides.items()}
+    seconds = take_turns(rounds, turns, clock=time.process_time)
     return [
-        (
-            f"train pipeline: ours | {name}",
-            f"{speed['ours']:.0f} frames/s a core",
-            f"{speed[name]:.0f}",
-            f"{speed['ours'] / speed[name]:.2f}",
-            aim,
+        speed_row(
+            f"train pipeline: ours | {name}", count, seconds["ours"], seconds[name], aim, " a core"
         )
         for name, aim in (("straightforward", "2"), ("two warps", ""), ("decoding alone", ""))
     ]
 
 
-def measure_opening(temp: Path, count: int = 133_235) -> list[Row]:
-    """Opening as many records as CULane has frames."""
-    from ganet_mm.datasets.lmdb_store import LmdbWriter
+def measure_opening(temp: Path, rounds: int, count: int = 133_235) -> list[Row]:
+    """Opening as many records as CULane has frames, up to the first one read, from disk.
 
-    with LmdbWriter(temp / "many", 1 << 28) as writer:
-        writer.write(0, [b"x" * 64] * count, {"complete": True})
-    (seconds,) = best_seconds(3, lambda: LmdbReader(temp / "many").close())
-    return [(f"open {count} records", f"{seconds * 1e3:.1f} ms", "", "", "< 1000")]
+    Records are just so long that each has pages of its own, as a picture has.
+    """
+    record = encode_record(bytes(3000), [], "a.jpg", None, (1, 1))
+    with LmdbWriter(temp / "many", 1 << 31) as writer:
+        for start in range(0, count, 10_000):
+            number = min(10_000, count - start)
+            writer.write(start, [record] * number, {"complete": start + number == count})
+    reader = LmdbReader(temp / "many")
 
+    def drop() -> None:
+        reader.close()
+        forget([temp / "many" / "data.mdb"])
 
-def ratio(other: float, ours: float) -> str:
-    """How many times as fast as the other side we are."""
-    return f"{other / ours:.2f}"
+    def open_and_read() -> None:
+        nonlocal reader
+        reader = LmdbReader(temp / "many")
+        reader.read(count // 2)
+
+    cold = take_turns(rounds, {"": open_and_read}, drop)[""]
+    warm = take_turns(rounds, {"": open_and_read}, lambda: reader.close())[""]
+    reader.close()
+    shutil.rmtree(temp / "many")
+    figures = (f"{np.median(seconds) * 1e3:.0f} ms" for seconds in (cold, warm))
+    return [(f"open {count} records, read one: from disk | cached", *figures, "", "< 1000")]
 
 
 def draw(folder: Path, frames: int) -> None:
@@ -352,11 +405,12 @@ def main() -> None:
         rows = measure_packing(source, temp, args.workers, args.rounds)
         rows += measure_reading(source, temp / "lmdb", args.rounds)
         rows += measure_size(source, temp / "lmdb")
-        rows += measure_opening(temp)
+        rows += measure_opening(temp, args.rounds)
         rows += measure_pipeline(cfg, temp / "lmdb", args.rounds)
         for row in rows:
             table.add_row(*row)
     console.print(table)
+    console.print(machine("lmdb", "opencv-python"))
 
 
 if __name__ == "__main__":

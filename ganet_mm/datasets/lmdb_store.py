@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
+import numpy as np
 
+from .lmdb_pages import record_places
 from .record import SCHEMA_VERSION, DamagedRecordError, decode_record
 
 SCHEMA_NAME = "ganet_mm.lanes"
@@ -50,8 +52,8 @@ class _Environment:
         self.file_id = _file_id(path)
         try:
             # No lock file: nothing writes beside readers here, and the data may be read-only.
-            # With read-ahead, though the order is random: a record is some fifty pages, which
-            # without it are read from disk one by one (benchmarks/data.py, "from disk").
+            # With read-ahead, though the order is random: a record that is read through the map
+            # is some fifty pages, which without it come from disk one by one.
             self.env = lmdb.open(
                 path, readonly=True, lock=False, readahead=True, create=False, max_readers=1
             )
@@ -69,11 +71,35 @@ class _Environment:
                 f"{path}: data.mdb is cut short ({size} of {needed} bytes); copy it again or pack "
                 "it again: " + PACK_COMMAND.format(path=path)
             )
+        self._places: np.ndarray | None = None
+        self._file = os.open(Path(path, "data.mdb"), os.O_RDONLY)
+        self._close_file = weakref.finalize(self, os.close, self._file)
         self.open = True
 
     def close(self) -> None:
         self.env.close()
+        self._close_file()
         self.open = False
+
+    def read_directly(self, index: int) -> bytes | None:
+        """The bytes of the file where record ``index`` ought to lie; None if no place is known."""
+        if not hasattr(os, "pread"):  # Windows
+            return None
+        if self._places is None:
+            self._places = self._find_places()
+        if not 0 <= index < len(self._places):
+            return None
+        offset, length = self._places[index].tolist()
+        return os.pread(self._file, length, offset) if length else None
+
+    def _find_places(self) -> np.ndarray:
+        stat = self.env.stat()
+        # Where records are short enough to share pages there is next to nothing to find, and many
+        # leaves to look through. Otherwise CULane's 133 235 take 0.1 s, from a cold disk 0.3 s.
+        if stat["overflow_pages"] < stat["leaf_pages"]:
+            return np.empty((0, 2), np.int64)
+        transaction = self.env.info()["last_txnid"]
+        return record_places(self._file, stat["psize"], transaction, stat["entries"])
 
     @property
     def usable(self) -> bool:
@@ -133,10 +159,13 @@ class LmdbReader:
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_environment": None}
 
-    def _begin(self) -> lmdb.Transaction:
+    def _open(self) -> _Environment:
         if self._environment is None or not self._environment.usable:
             self._environment = _open_environment(self.path)
-        return self._environment.env.begin(buffers=True)
+        return self._environment
+
+    def _begin(self) -> lmdb.Transaction:
+        return self._open().env.begin(buffers=True)
 
     def _read_meta(self, partial_ok: bool) -> dict:
         with self._begin() as transaction:
@@ -161,7 +190,7 @@ class LmdbReader:
         return meta
 
     def read_bytes(self, index: int) -> bytes:
-        """The stored bytes of frame ``index`` (0 ≤ index < len), unchecked."""
+        """The bytes that LMDB gives for frame ``index`` (0 ≤ index < len), unchecked."""
         with self._record(index) as value:
             return bytes(value)
 
@@ -171,9 +200,19 @@ class LmdbReader:
         Raises:
             KeyError: The record is missing.
             DamagedRecordError: The record's bytes are not what was written (names the key).
+            OSError: The disk does not give them.
         """
+        where, environment = self._where(index), self._open()
+        try:
+            value = environment.read_directly(index)
+            if value is not None:
+                return decode_record(value, where)
+        except OSError as error:
+            raise OSError(f"{where}: cannot be read ({error})") from error
+        except ValueError:
+            pass  # LMDB itself has the last word
         with self._record(index) as value:
-            return decode_record(value, self._where(index))
+            return decode_record(value, where)
 
     def _where(self, index: int) -> str:
         return f"{self.name}: record '{record_key(index).decode()}'"
@@ -217,7 +256,9 @@ class LmdbWriter:
     def __init__(self, path: str | os.PathLike, map_size: int) -> None:
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
-        self._env = lmdb.open(os.path.realpath(path), map_size=map_size, lock=False)
+        # Without metasync a loss of power may undo the last batch, which is whole or gone as ever;
+        # it saves one flush of two a batch.
+        self._env = lmdb.open(os.path.realpath(path), map_size=map_size, lock=False, metasync=False)
         with self._env.begin() as transaction:
             value = transaction.get(META_KEY)
         self.meta: dict | None = None if value is None else json.loads(value)

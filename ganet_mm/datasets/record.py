@@ -52,8 +52,11 @@ def encode_record(
     ).encode()
     points = np.concatenate([np.empty((0, 2), "<f4"), *lanes]).astype("<f4")
     header = _HEADER.pack(_MAGIC, SCHEMA_VERSION, 0, len(info), len(points), len(img_bytes))
-    body = b"".join((info, points.tobytes(), img_bytes))
-    return b"".join((header, _CRC.pack(zlib.crc32(body, zlib.crc32(header))), body))
+    parts = (info, points.tobytes(), img_bytes)
+    crc = zlib.crc32(header)
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return b"".join((header, _CRC.pack(crc), *parts))
 
 
 def decode_record(buffer: bytes | memoryview, where: str) -> dict:

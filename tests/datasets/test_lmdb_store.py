@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -5,6 +6,8 @@ import pickle
 import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import lmdb
 import numpy as np
@@ -152,6 +155,78 @@ def test_not_an_lmdb(store):
         LmdbReader(store)
 
 
+@contextmanager
+def without_lmdb(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.delattr(LmdbReader, "_record")
+        yield
+
+
+def test_long_records_are_read_without_the_map(store, monkeypatch):
+    reader = LmdbReader(store)
+    with without_lmdb(monkeypatch):
+        assert [reader.read(i)["img_path"] for i in range(5)] == [f"{i}.jpg" for i in range(5)]
+
+
+def test_record_that_is_not_where_it_ought_to_be(store, monkeypatch):
+    """A wrong place costs time, never the record."""
+    reader = LmdbReader(store)
+    reader.read(0)
+    places = reader._environment._places
+    for wrong in (places - 16, places + 4096, places + [0, 1], places + [1 << 40, 0]):
+        monkeypatch.setattr(reader._environment, "_places", wrong)
+        assert [reader.read(i)["img_path"] for i in range(5)] == [f"{i}.jpg" for i in range(5)]
+        with without_lmdb(monkeypatch), pytest.raises(AttributeError):
+            reader.read(1)
+
+
+def test_compacted_copy_after_another_programs_changes(store, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    with lmdb.open(str(store), map_size=1 << 26, lock=False) as env:
+        with env.begin(write=True) as txn:
+            txn.put(record_key(1), record(9))
+        with env.begin(write=True) as txn:
+            txn.put(record_key(3), record(7) * 2)
+            txn.put(record_key(3), record(7))
+        env.copy(str(copy), compact=True)
+    for path in (store, copy):
+        reader = LmdbReader(path)
+        names = [reader.read(i)["img_path"] for i in range(5)]
+        assert names == ["0.jpg", "9.jpg", "2.jpg", "7.jpg", "4.jpg"]
+
+
+def test_short_records(tmp_path):
+    with LmdbWriter(tmp_path / "a", 1 << 26) as writer:
+        short = [encode_record(b"%d" % i, [], f"{i}.jpg", None, (1, 2)) for i in range(5)]
+        writer.write(0, [*short, record(5)], {"complete": True})
+    reader = LmdbReader(tmp_path / "a")
+    assert [reader.read(i)["img_path"] for i in range(6)] == [f"{i}.jpg" for i in range(6)]
+
+
+def test_disk_that_does_not_give_a_record(store, monkeypatch):
+    reader = LmdbReader(store)
+    reader.read(0)
+
+    def fail(*args):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(OSError, match=r"record '00000002': cannot be read .*Input/output error"):
+        reader.read(2)
+
+
+def test_file_is_let_go(store):
+    def open_files():
+        return [p.readlink() for p in Path("/proc/self/fd").iterdir() if p.exists()]
+
+    reader = LmdbReader(store)
+    reader.read(0)
+    assert store / "data.mdb" in open_files()
+    reader.close()
+    assert store / "data.mdb" not in open_files()
+
+
 def test_damaged_record_names_its_key(store):
     data = bytearray((store / "data.mdb").read_bytes())
     data[data.index(b"3333333333") + 5] ^= 1
@@ -181,9 +256,11 @@ def test_full_map_is_an_os_error_and_keeps_what_was_whole(tmp_path):
 def test_culanes_number_of_records_opens_within_a_second(tmp_path):
     count = 133_235
     with LmdbWriter(tmp_path / "a", 1 << 28) as writer:
-        writer.write(0, [record(0)[:64]] * count, {"complete": True})
+        short = encode_record(b"x", [], "a.jpg", None, (1, 2))
+        writer.write(0, [short] * count, {"complete": True})
     start = time.perf_counter()
     reader = LmdbReader(tmp_path / "a")
+    assert reader.read(count - 1)["img_path"] == "a.jpg"
     assert time.perf_counter() - start < 1
     assert len(reader) == count
     assert len(pickle.dumps(reader)) < 2000  # no list of keys is held
