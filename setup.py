@@ -1,4 +1,7 @@
-"""Installs ganet_mm; the wheel also carries what ``mim`` looks for: configs, tools, model index."""
+"""Installs ganet_mm; the wheel also carries what ``mim`` looks for: configs, tools, model index.
+
+The weights in ``ganet_mm/model_zoo`` are package data: in the wheel, in the sdist, read in place.
+"""
 
 import shutil
 import tempfile
@@ -8,7 +11,8 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-MIM_FILES = ("tools", "configs", "model-index.yml")
+# model-index.yml imports the metafile by its path in the repository.
+MIM_FILES = ("tools", "configs", "model-index.yml", "ganet_mm/model_zoo/metafile.yml")
 
 # Not ./build: what an earlier build left there would go into the next wheel, and mim would find
 # every config twice.
@@ -16,7 +20,7 @@ BUILD = tempfile.TemporaryDirectory(prefix="ganet_mm_build_")
 
 
 class BuildWithMimFiles(build_py):
-    """Copies ``tools``, ``configs`` and ``model-index.yml`` to ``ganet_mm/.mim`` in the build.
+    """Copies what mim looks for to ``ganet_mm/.mim`` in the build.
 
     Only a wheel gets the copy: an editable install reads the repository itself, and mim refuses
     two configs of one base name in one tree.
@@ -37,7 +41,7 @@ class BuildWithMimFiles(build_py):
                     ignore=shutil.ignore_patterns("__pycache__"),
                 )
             else:
-                target.mkdir(parents=True, exist_ok=True)
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, target / name)
 
 
@@ -56,6 +60,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["ganet_mm", "ganet_mm.*"]),
+    package_data={"ganet_mm.model_zoo": ["*.json", "*.pth", "*.onnx", "*.yml", "*.md"]},
     # mmcv is missing on purpose: mmcv and mmcv-lite install the same package, see README.
     install_requires=[
         "torch>=2.11,<2.14",
@@ -74,7 +79,18 @@ setup(
         "scikit-learn>=1.7,<2",
         "ordered-set>=4.1,<5",
     ],
-    extras_require={"openvino": ["openvino>=2026.4,<2027"]},
+    extras_require={
+        "openvino": ["openvino>=2026.4,<2027"],
+        # H.264 for drawn videos; its wheel brings FFmpeg with x264, which is under the GPL.
+        "video": ["av>=17,<19"],
+        "test": [
+            "pytest>=9,<10",
+            "pytest-xdist>=3.8,<4",
+            "hypothesis>=6.150,<7",
+            "nbclient>=0.11,<0.12",
+            "ipykernel>=7.3,<8",
+        ],
+    },
     options={"build": {"build_base": BUILD.name}},
     cmdclass={"build_py": BuildWithMimFiles},
     zip_safe=False,

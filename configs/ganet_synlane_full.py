@@ -1,9 +1,11 @@
 # The shipped model: GaNet at its full 320×800 on SynLane's two levels together.
 #
-#   for level in standard hard; do
-#       python tools/dataset_converters/make_synlane.py --out data/synlane_$level/frames \
-#           --level $level --train 5000 --val 200 --test 900 --seed $([ $level = hard ] && echo 1 || echo 0)
-#   done
+#   make="python tools/dataset_converters/make_synlane.py --train 5000 --val 200 --test 900"
+#   $make --out data/synlane_standard/frames --level standard --seed 0
+#   $make --out data/synlane_hard/frames --level hard --seed 1
+#
+# and pack_culane.py on each split of both. With two processes on the CPU: tools/dist_train.sh
+# configs/ganet_synlane_full.py 2 --amp --cfg-options train_dataloader.batch_size=4
 _base_ = ["ganet_culane.py"]
 
 roots = ("data/synlane_standard/", "data/synlane_hard/")

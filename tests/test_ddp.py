@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -113,17 +115,22 @@ def run_process(folder: Path) -> None:
     torch.distributed.destroy_process_group()
 
 
+def torchrun_command() -> list[str]:
+    return [
+        sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone",
+        f"--nproc_per_node={PROCESSES}",
+    ]  # fmt: skip
+
+
+def torchrun_env() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
 def torchrun(*words: object) -> str:
     """Runs a program in two processes; what they printed."""
     result = subprocess.run(
-        [
-            sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone",
-            f"--nproc_per_node={PROCESSES}", *map(str, words),
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-    )  # fmt: skip
+        [*torchrun_command(), *map(str, words)], capture_output=True, text=True, env=torchrun_env()
+    )
     assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
     return result.stdout + result.stderr
 
@@ -243,23 +250,25 @@ def test_slurm_train_starts_torchrun_on_every_machine(stubs):
     )
 
 
-@pytest.mark.slow
-def test_the_tools_train_every_stage_and_score_as_one_process_does(tmp_path):
-    """Also that all of it starts from the command line: gloo, wrapper, no SyncBN."""
+def run(tool: str, *words: object) -> None:
+    """A tool in one process."""
+    command = [sys.executable, "-W", "ignore", f"tools/{tool}", *map(str, words)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
 
-    def run(tool: str, *words: object) -> None:
-        command = [sys.executable, "-W", "ignore", f"tools/{tool}", *map(str, words)]
-        result = subprocess.run(command, capture_output=True, text=True)
-        assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
 
-    frames = tmp_path / "frames"
+@pytest.fixture(scope="module")
+def options(tmp_path_factory) -> list[str]:
+    """Frames drawn and packed, and the --cfg-options that make SynLane's config use them."""
+    folder = tmp_path_factory.mktemp("data")
+    frames = folder / "frames"
     run(
         "dataset_converters/make_synlane.py", "--out", frames, "--train", 8, "--val", 2,
         "--test", 9, "--workers", 1,
     )  # fmt: skip
-    options = ["train_cfg.max_epochs=1", "stages.qat.train_cfg.max_epochs=1"]
+    options = []
     for split in ("train", "val", "test"):
-        lmdb = tmp_path / f"{split}_lmdb"
+        lmdb = folder / f"{split}_lmdb"
         run(
             "dataset_converters/pack_culane.py", "--data-root", frames, "--split", split,
             "--out", lmdb,
@@ -271,19 +280,33 @@ def test_the_tools_train_every_stage_and_score_as_one_process_does(tmp_path):
             f"{split}_dataloader.persistent_workers=False",
         ]
     calibrate = "stages.calibration.test_cfg.calibrate_dataloader"
-    options += [
-        f"{calibrate}.dataset.data_root={tmp_path / 'train_lmdb'}",
+    return [
+        *options,
+        f"{calibrate}.dataset.data_root={folder / 'train_lmdb'}",
         f"{calibrate}.batch_size=2",
         "stages.calibration.test_cfg.calibrate_steps=2",
     ]
-    config, work = "configs/ganet_synlane.py", tmp_path / "work"
+
+
+CONFIG = "configs/ganet_synlane.py"
+
+
+@pytest.mark.slow
+def test_the_tools_train_every_stage_and_score_as_one_process_does(tmp_path, options):
+    """Also that all of it starts from the command line: gloo, wrapper, no SyncBN."""
+    options = [*options, "train_cfg.max_epochs=1", "stages.qat.train_cfg.max_epochs=1"]
+    work = tmp_path / "work"
     for stage in ("float", "calibration", "qat"):
         torchrun(
-            "tools/train.py", config, "--launcher", "pytorch", "--stage", stage,
+            "tools/train.py", CONFIG, "--launcher", "pytorch", "--stage", stage,
             "--work-dir", work, "--cfg-options", *options,
         )  # fmt: skip
+        report = (work / stage / "report.md").read_text(encoding="utf-8")
+        assert "2 processes: the frames below are of the first one's share." in report
+        # the scores are of both shares
+        assert re.search(r"^\| all \| 2 \|", report, re.MULTILINE)
     (checkpoint,) = (work / "qat").glob("best_*.pth")
-    words = ["tools/test.py", config, checkpoint, "--quant", "--work-dir", work]
+    words = ["tools/test.py", CONFIG, checkpoint, "--quant", "--work-dir", work]
     # kpt_thr low enough that an untrained network finds lanes
     found = ["model.head.decoder.kpt_thr=0.05", "model.head.decoder.min_points=2"]
     torchrun(
@@ -302,6 +325,79 @@ def test_the_tools_train_every_stage_and_score_as_one_process_does(tmp_path):
     assert any(path.stat().st_size for path in lanes.values())
     for name, path in lanes.items():
         assert (tmp_path / "two" / name).read_text() == path.read_text()
+
+
+def children(process: int) -> list[int]:
+    """The process ids of a process's children."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True
+    )
+    return [int(word) for word in listed.stdout.split()]
+
+
+def logged_losses(stage: Path) -> dict[int, float]:
+    """Iteration: loss, out of all the runs of a stage; a later run's replaces an earlier's."""
+    losses = {}
+    for log in sorted(stage.glob("*/vis_data/scalars.json")):
+        entries = map(json.loads, log.read_text().splitlines())
+        losses |= {entry["step"]: entry["loss"] for entry in entries if "loss" in entry}
+    return losses
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["float", "qat"])
+def test_a_killed_run_goes_on_with_the_same_curve(tmp_path, options, stage):
+    """Bit for bit, where nothing random is in the pipeline: mmengine saves no generator's state."""
+    options = [
+        *options, "randomness.seed=0", "default_hooks.logger.interval=1",
+        "log_processor.window_size=1", "train_cfg.max_epochs=3",
+        "stages.qat.train_cfg.max_epochs=3",
+        "train_dataloader.dataset.pipeline.2.prob=0", "train_dataloader.dataset.pipeline.4.prob=0",
+    ]  # fmt: skip
+    words = [
+        "tools/train.py", CONFIG, "--launcher", "pytorch", "--stage", stage, "--cfg-options",
+        *options,
+    ]  # fmt: skip
+    if stage == "qat":
+        torch.manual_seed(0)
+        cfg = Config.fromfile(CONFIG)
+        init_default_scope("ganet_mm")
+        torch.save({"state_dict": MODELS.build(cfg.model).state_dict()}, tmp_path / "start.pth")
+        words[2:2] = ["--load-from", tmp_path / "start.pth"]
+    whole, killed = (tmp_path / name for name in ("whole", "killed"))
+    torchrun(*words[:2], "--work-dir", whole, *words[2:])
+    command = [
+        *torchrun_command(), *map(str, words[:2]), "--work-dir", str(killed), *map(str, words[2:])
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=torchrun_env(),
+        start_new_session=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if "Epoch(train) [2][2/4]" in line:
+            break
+    else:
+        pytest.fail("the second epoch never began")
+    for child in children(process.pid):  # torchrun starts each in a session of its own
+        os.kill(child, signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    printed = torchrun(*words[:2], "--work-dir", killed, "--resume", *words[2:])
+    assert "resumed epoch: 1" in printed
+
+    losses, expected = logged_losses(killed / stage), logged_losses(whole / stage)
+    assert sorted(losses) == list(range(1, 13)) and losses == expected
+    found, wanted = (
+        torch.load(folder / stage / "epoch_3.pth", weights_only=True)["state_dict"]
+        for folder in (killed, whole)
+    )
+    for name, value in wanted.items():
+        assert torch.equal(found[name], value), name
+    first, second = (
+        json.loads((folder / stage / "report/report.json").read_text())
+        for folder in (killed, whole)
+    )
+    assert first == second
 
 
 if __name__ == "__main__":

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from ganet_mm.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -20,7 +31,39 @@ DOCUMENTS = sorted(
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 # Programs other than ours that the documents call; their options are theirs.
-FOREIGN = {"pip", "ruff", "tensorboard", "source"}
+FOREIGN = {"pip", "ruff", "tensorboard", "source", "git", "cd"}
+PYTHON = {"python", ".venv/bin/python"}
+
+# Commands that are parsed above but not run below, by how they begin, and why.
+NOT_RUN = {
+    "make": "sets up a virtual environment, or runs these tests",
+    "git clone": "the clone is tests/apis/test_shipped_model.py's",
+    "cd": "belongs to the clone",
+    "source": "activates the virtual environment",
+    "pip": "installs packages",
+    "ruff": "the linter, of `make lint`",
+    "tensorboard": "a server that does not end",
+    "mim": "tests/test_mim.py runs it where it is installed",
+    "tools/dist_train.sh": "eight GPUs; tests/test_ddp.py starts two processes",
+    "tools/slurm_train.sh": "a cluster",
+    "python -m pytest": "these tests",
+    "python tools/demo.py": "ten minutes; each of its steps has tests",
+    "python tools/train.py": "hours; tests/tools/test_pipeline.py trains every stage at a toy size",
+    "python tools/test.py * --quant": "needs the QAT stage; tests/tools/test_pipeline.py has it",
+    "python tools/export.py * qat/": "needs the QAT stage; tests/tools/test_pipeline.py has it",
+    "python tools/export.py * calibration/": "needs calibration; see the stage before",
+    "python tools/test.py * --align": "needs a camera's file of the QAT stage; "
+    "tests/tools/test_deployed.py has one",
+    "python tools/analysis_tools/sensitivity.py": "needs the QAT stage; "
+    "tests/tools/test_sensitivity.py has it",
+    "python tools/dataset_converters/tusimple_to_culane.py": "TuSimple's labels; "
+    "tests/datasets/test_own_data.py converts some",
+    "python benchmarks/": "minutes each, and a table of its own to look at",
+    "python tools/infer.py my_picture.jpg": "tests/apis/test_shipped_model.py runs it in a clone",
+    "python tools/infer.py road.jpg": "as the one before",
+    "python tools/infer.py my_pictures drive.mp4": "as the one before",
+    "python tools/infer.py --list-models": "as the one before",
+}
 
 
 def read(document: str) -> str:
@@ -89,8 +132,14 @@ def check_tool(parser_of, document: str, tool: str, words: list[str]) -> None:
     parser = parser_of(tool)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parser, "error", lambda message: pytest.fail(f"{tool}: {message}"))
-        args = parser.parse_args(words)
+        try:
+            args = parser.parse_args(words)
+        except SystemExit as stop:  # an option such as -h or --list-models
+            assert stop.code == 0
+            return
     config = getattr(args, "config", None)
+    if tool == "tools/infer.py" and args.inputs[0].endswith(".py"):
+        config = args.inputs[0]
     if config is not None and config != "CONFIG":
         made_here = f"`{config}`" in prose(read(document))
         assert (ROOT / config).is_file() or made_here, f"{config} does not exist"
@@ -100,7 +149,9 @@ def check_tool(parser_of, document: str, tool: str, words: list[str]) -> None:
 def test_command(document, words, parser_of):
     program, *rest = words
     if program == "make":
-        assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        makefile = (ROOT / "Makefile").read_text()
+        target = rest[0].replace(".venv", "$(VENV)")
+        assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE)
     elif program == "mim":
         action, *rest = rest
         if action == "search":
@@ -125,10 +176,10 @@ def test_command(document, words, parser_of):
         else:
             _, _, config, *rest = rest
         check_tool(parser_of, document, "tools/train.py", [config, "--launcher", "pytorch", *rest])
-    elif program == "python" and rest[:2] == ["-m", "pytest"]:
+    elif program in PYTHON and rest[:2] == ["-m", "pytest"]:
         for word in rest[2:]:
             assert not word.startswith("tests/") or (ROOT / word).exists()
-    elif program == "python":
+    elif program in PYTHON:
         check_tool(parser_of, document, rest[0], rest[1:])
     else:
         assert program in FOREIGN
@@ -182,3 +233,112 @@ def test_no_path_of_a_machine(document):
 def test_python_blocks_are_python(document):
     for block in fences(read(document), "python"):
         ast.parse(block)
+
+
+def reason_not_to_run(words: list[str]) -> str | None:
+    """Why a command is not run; a ``*`` in :data:`NOT_RUN` stands for some words."""
+    text = " ".join(["python", *words[1:]] if words[0] in PYTHON else words)
+    for start, reason in NOT_RUN.items():
+        begin, _, part = start.partition(" * ")
+        if text.startswith(begin) and part in text:
+            return reason
+    return None
+
+
+def test_every_reason_belongs_to_a_command():
+    reasons = {reason_not_to_run(param.values[1]) for param in ALL}
+    assert set(NOT_RUN.values()) <= reasons
+
+
+RUN = [param for param in ALL if reason_not_to_run(param.values[1]) is None]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with the repository's code and, at a toy size, all that the documents' files are:
+    CULane, pictures of one's own, their config, untrained checkpoints and exported files."""
+    folder = tmp_path_factory.mktemp("workplace")
+    for name in ("ganet_mm", "tools", "projects", "benchmarks"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "configs", folder / "configs")
+
+    def run(*words):
+        return run_python(folder, *map(str, words))
+
+    counts = ("--train", 4, "--val", 2, "--test", 9, "--workers", 1)
+    run("tools/dataset_converters/make_synlane.py", "--out", "CULane", *counts)
+    for split in ("train", "val", "test"):
+        run(
+            "tools/dataset_converters/pack_culane.py", "--data-root", "CULane", "--split", split,
+            "--out", f"data/synlane/{split}_lmdb",
+        )  # fmt: skip
+    for gt in (folder / "CULane").rglob("*.lines.txt"):  # perfect predictions
+        copy = folder / "lines" / gt.relative_to(folder / "CULane")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(gt, copy)
+    rng = np.random.default_rng(0)
+    for drive in (1, 2):
+        place = folder / f"my_data/drive_{drive}"
+        place.mkdir(parents=True)
+        for number in range(3):
+            picture = rng.integers(0, 255, (720, 1280, 3), np.uint8)
+            cv2.imwrite(str(place / f"{number:04d}.jpg"), picture)
+            (place / f"{number:04d}.lines.txt").write_text("420 710 433 700 446 690 600 400\n")
+    (folder / "my_pictures").mkdir()
+    shutil.copy(folder / "my_data/drive_1/0000.jpg", folder / "my_pictures/a.jpg")
+    shutil.copy(folder / "my_pictures/a.jpg", folder / "road.jpg")
+    video = cv2.VideoWriter(
+        str(folder / "drive.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (1280, 720)
+    )
+    for _ in range(3):
+        video.write(cv2.imread(str(folder / "road.jpg")))
+    video.release()
+    (own,) = [text for text in fences(read("docs/own_data.md"), "python") if "_base_" in text]
+    (folder / "configs/my_lanes.py").write_text(own)
+    init_default_scope("ganet_mm")
+    for name in ("ganet_culane", "ganet_synlane", "my_lanes"):
+        cfg = Config.fromfile(folder / f"configs/{name}.py")
+        torch.manual_seed(0)
+        path = folder / f"work_dirs/{name}/float/best_culane_F1@50_epoch_1.pth"
+        path.parent.mkdir(parents=True)
+        torch.save({"state_dict": MODELS.build(cfg.model).state_dict(), "meta": {}}, path)
+    # In floats: whether its numbers are integers changes nothing about how it is evaluated.
+    for name in ("ganet_culane", "ganet_synlane"):
+        run(
+            "tools/export.py", f"configs/{name}.py",
+            f"work_dirs/{name}/float/best_culane_F1@50_epoch_1.pth",
+            "--out", f"work_dirs/{name}/model_int8.onnx", "--openvino", "--frames", 1,
+            "--cfg-options", "test_dataloader.dataset.data_root=data/synlane/test_lmdb",
+        )  # fmt: skip
+    return folder
+
+
+def run_python(folder: Path, *words: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
+    assert result.returncode == 0, (words, (result.stdout + result.stderr)[-3000:])
+    return result.stdout
+
+
+@pytest.mark.slow
+def test_the_commands_run_as_written(workplace):
+    """In their order; a later one uses what an earlier one wrote."""
+    ran = []
+    for param in RUN:
+        document, words = param.values
+        if words in ran:
+            continue
+        assert words[0] in PYTHON, f"{document}: give a reason not to run {shlex.join(words)}"
+        found = [sorted(workplace.glob(word)) if "*" in word else [word] for word in words[1:]]
+        assert all(found), f"{document}: {shlex.join(words)} finds no file"
+        try:
+            run_python(workplace, *(str(word) for matches in found for word in matches))
+        except AssertionError as error:
+            pytest.fail(f"{document}: {shlex.join(words)}\n{error}")
+        ran.append(words)
+    assert len(ran) > 12

@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ganet_mm.model_zoo import read_metafile
+
 ROOT = Path(__file__).parents[1]
 INDEX = yaml.safe_load((ROOT / "model-index.yml").read_text(encoding="utf-8"))
-MODELS = {model["Name"]: model for model in INDEX["Models"]}
+ZOO = "ganet_mm/model_zoo/metafile.yml"
+MODELS = {model["Name"]: model for model in [*INDEX["Models"], *read_metafile()]}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -33,7 +36,13 @@ def test_the_index_says_what_get_flops_counts(name):
 
 def test_every_model_belongs_to_a_collection():
     collections = {collection["Name"] for collection in INDEX["Collections"]}
-    assert {model["In Collection"] for model in INDEX["Models"]} <= collections
+    assert {model["In Collection"] for model in MODELS.values()} <= collections
+
+
+def test_the_index_imports_the_shipped_weights():
+    assert INDEX["Import"] == [ZOO]
+    for model in read_metafile():
+        assert (ROOT / model["Weights"]).is_file() and (ROOT / model["Config"]).is_file()
 
 
 def test_config_names_are_unique():
@@ -90,15 +99,32 @@ def test_mim_train_reaches_the_tool(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_configs_and_tools_and_nothing_stale(tmp_path):
+@pytest.mark.parametrize("by_sdist", [False, True])
+def test_the_wheel_carries_configs_tools_and_weights_and_nothing_stale(tmp_path, by_sdist):
     source = tmp_path / "source"
     for name in ("ganet_mm", "tools", "configs"):
         shutil.copytree(ROOT / name, source / name)
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "model-index.yml"):
+    for name in (
+        "setup.py",
+        "pyproject.toml",
+        "MANIFEST.in",
+        "README.md",
+        "LICENSE",
+        "model-index.yml",
+    ):
         shutil.copy(ROOT / name, source / name)
+    weights = [f"ganet_mm/model_zoo/stand_in{end}" for end in (".json", ".pth", "_int8.onnx")]
+    for name in weights:
+        (source / name).write_bytes(b"stand-in")
     stale = source / "build/lib/ganet_mm/.mim/configs/removed_since.py"
     stale.parent.mkdir(parents=True)
     stale.touch()
+    if by_sdist:
+        build = "import setuptools.build_meta as b, sys; b.build_sdist(sys.argv[1])"
+        command = [sys.executable, "-c", build, tmp_path]
+        result = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=source)
+        assert result.returncode == 0, result.stderr[-3000:]
+        (source,) = tmp_path.glob("*.tar.gz")
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, source]
     result = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
@@ -107,5 +133,5 @@ def test_the_wheel_carries_configs_and_tools_and_nothing_stale(tmp_path):
     for folder in ("tools", "configs"):
         for path in (ROOT / folder).rglob("*.py"):
             assert f"ganet_mm/.mim/{path.relative_to(ROOT).as_posix()}" in names
-    assert "ganet_mm/.mim/model-index.yml" in names
+    assert {"ganet_mm/.mim/model-index.yml", f"ganet_mm/.mim/{ZOO}", ZOO, *weights} <= names
     assert not any("removed_since" in name or "__pycache__" in name for name in names)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from rich.console import Console
 
 from ganet_mm.deploy.check import check_config, operators_table
+from ganet_mm.engine.config_file import read_config
 
 
 def main() -> None:
@@ -22,9 +23,7 @@ def main() -> None:
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="override settings")
     args = parser.parse_args()
     try:
-        cfg = Config.fromfile(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.config, args.cfg_options)
         operators = check_config(cfg, args.stage)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")

@@ -6,8 +6,15 @@ Run again, it keeps what is whole and goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # The imports below take seconds, and until main() there is nothing to close.
+    signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"\ninterrupted\n"), os._exit(130)))
 
 from ganet_mm.apis.demo import run_demo
+from ganet_mm.engine.interruption import one_line_on_interrupt
 
 
 def main() -> None:
@@ -28,4 +35,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_on_interrupt("what is whole is kept; run again to go on here"):
+        main()

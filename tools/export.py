@@ -6,11 +6,19 @@ The file is compared with the checkpoint on frames of the config's test set befo
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 
-from mmengine.config import Config, DictAction
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # The imports below take seconds, and until main() there is nothing to close.
+    signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"\ninterrupted\n"), os._exit(130)))
+
+from mmengine.config import DictAction
 
 from ganet_mm.deploy.export_model import export_checkpoint
+from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.interruption import one_line_on_interrupt
 
 
 def main() -> None:
@@ -33,16 +41,38 @@ def main() -> None:
         help="what the file takes: the network's float input, or a camera's bytes, which it then "
         "converts and normalises itself",
     )
+    parser.add_argument(
+        "--peaks",
+        action="store_true",
+        help="a fourth output: the keypoint logits after the decoder's suppression of what is no "
+        "local maximum of its row",
+    )
+    parser.add_argument(
+        "--openvino",
+        action="store_true",
+        help="write OpenVINO's IR, too: an .xml and a .bin beside the .onnx; programs that use "
+        "OpenVINO must load them instead of it",
+    )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="override settings")
     args = parser.parse_args()
     try:
-        cfg = Config.fromfile(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
-        export_checkpoint(cfg, args.checkpoint, args.out, args.frames, args.target, args.input)
-    except (FileNotFoundError, ValueError) as error:
+        cfg = read_config(args.config, args.cfg_options)
+        export_checkpoint(
+            cfg,
+            args.checkpoint,
+            args.out,
+            args.frames,
+            args.target,
+            args.input,
+            peaks=args.peaks,
+            openvino_ir=args.openvino,
+        )
+    except (FileNotFoundError, ImportError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_on_interrupt(
+        "a file that is there is whole, but not compared with its checkpoint"
+    ):
+        main()

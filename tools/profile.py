@@ -27,12 +27,14 @@ if __name__ == "profile":
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="+", metavar="MODEL.onnx", help="made by tools/export.py")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help=".onnx or IR (.xml) made by tools/export.py"
+    )
     parser.add_argument(
         "--backend",
         nargs="+",
         choices=["onnxruntime", "openvino"],
-        default=["onnxruntime", "openvino"],
+        help="default: both, and openvino alone for an .xml",
     )
     parser.add_argument("--threads", type=int, default=2, help="threads of a runtime (default 2)")
     parser.add_argument("--frames", type=int, default=100, help="timed frames (default 100)")
@@ -56,7 +58,8 @@ def main() -> None:
     try:
         profiles = []
         for model in args.models:
-            for backend in args.backend:
+            both = ["openvino"] if Path(model).suffix == ".xml" else ["onnxruntime", "openvino"]
+            for backend in args.backend or both:
                 with console.status(f"{model} in {backend}"):
                     profiles.append(profile_file(model, backend, args.threads, args.frames))
             if args.compile_dir:

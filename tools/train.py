@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 
-from mmengine.config import Config, DictAction
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # The imports below take seconds, and until main() there is nothing to close.
+    signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"\ninterrupted\n"), os._exit(130)))
 
+from mmengine.config import DictAction
+
+from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.interruption import one_line_on_interrupt
 from ganet_mm.engine.launch import run_stage
 from ganet_mm.engine.stages import STAGES
 
@@ -56,9 +63,7 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     try:
-        cfg = Config.fromfile(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.config, args.cfg_options)
         run_stage(
             cfg,
             args.stage,
@@ -74,4 +79,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_on_interrupt("checkpoints are whole; go on with the same command and --resume"):
+        main()

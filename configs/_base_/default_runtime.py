@@ -13,6 +13,12 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="LaneVisualizationHook", num=8),
+    report=dict(type="ReportHook", num=4),
+    # A config switches these on by one line more in its default_hooks (docs/get_started.md):
+    #   ema=dict(type="EMAHook")
+    #   early_stopping=dict(
+    #       type="EarlyStoppingHook", monitor="culane/F1@50", rule="greater",
+    #       min_delta=0.001, patience=10)
 )
 
 # Several processes without SyncBN (the CPU): batch norm statistics are averaged every epoch.

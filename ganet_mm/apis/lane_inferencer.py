@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,27 +14,34 @@ from mmengine.dataset import pseudo_collate
 from mmengine.infer import BaseInferencer
 from mmengine.registry import init_default_scope
 
+from .. import model_zoo
 from ..engine import checkpoints
-from ..registry import INFERENCERS, VISUALIZERS
+from ..registry import INFERENCERS, MODELS, VISUALIZERS
 from ..structures import LaneDataSample
 from ..visualization import LaneVisualizer
+from .background import InOrder, read_ahead
 from .inputs import Frame, Input, Source, UnreadableInputError, expand_inputs
 from .inputs import read_frames as _read_frames
+from .model_files import check_backend, check_device, choose_backend, choose_files, cores
 from .outputs import OutputFolder
 from .picture_pipeline import PicturePipeline
 from .progress import FrameProgress
 
-BACKENDS = ("torch", "onnxruntime", "openvino")
+AHEAD = 4  # frames that are read, and that wait to be written, while the network works
 
 
 @INFERENCERS.register_module()
 class LaneInferencer(BaseInferencer):
-    """Finds lanes on pictures, folders and videos with any checkpoint or exported model.
+    """Finds lanes on pictures, folders and videos.
 
-    >>> inferencer = LaneInferencer("configs/ganet_culane.py", "best.pth")
+    >>> inferencer = LaneInferencer()
     >>> result = inferencer("road.jpg")["predictions"][0]
     >>> result["lanes"][0][0], result["scores"][0]
     ([412.1, 588.0], 0.87)
+
+    Without arguments it uses the weights that come with the package; :meth:`list_models` names
+    them. ``LaneInferencer("configs/ganet_culane.py", "best.pth")`` takes any checkpoint or
+    exported model.
 
     Pictures may have any size. The config's test pipeline cuts a fixed part out of the frame it
     was made for (``FixedCrop``; CULane: rows 270 to 589 of 1640×590); in a picture of that size
@@ -42,40 +49,53 @@ class LaneInferencer(BaseInferencer):
     config's ``frame_size = (height, width)``, or where it has none, one whose lower border and
     centre are the crop's. Lanes come back in pixels of the picture given.
 
+    Frames are read, go through the network and are written in three threads; an exported file
+    gets as many threads as the process has cores, less one for the other two.
+
     Args:
-        model: path of a config file, or the config itself.
-        weights: a float checkpoint or a fake-quant one (``.pth``), or an exported ``.onnx``.
-            Checkpoints are read with ``weights_only=True``: nothing in them is executed.
+        model: one of :meth:`list_models`, the path of a config file, or the config itself. None
+            takes the first of the list.
+        weights: a float checkpoint or a fake-quant one (``.pth``), or an exported ``.onnx`` or
+            ``.xml``. Checkpoints are read with ``weights_only=True``: nothing in them is
+            executed. None takes the model's own: the int8 file for onnxruntime and OpenVINO, the
+            float checkpoint for torch.
         device: e.g. ``"cpu"`` or ``"cuda:0"``; by default the best at hand. The runtimes of
-            ``.onnx`` files run on the CPU.
-        backend: ``torch`` for checkpoints; ``onnxruntime`` (the default) or ``openvino`` for
-            ``.onnx`` files.
+            exported files run on the CPU.
+        backend: ``torch`` for checkpoints; ``onnxruntime`` or ``openvino`` for exported files. By
+            default what fits the weights; with the package's own weights torch where there is a
+            GPU, and else onnxruntime, which runs the int8 file several times as fast.
         show_progress: show a progress bar when the input is longer than one batch.
+        cfg_options: settings of the config to override, nested keys by dots.
 
     Raises:
         FileNotFoundError: config or weights do not exist.
-        ValueError: no weights, an unknown backend, or one that can't run these weights.
+        ValueError: an unknown model, weights without their config or a config without weights, an
+            unknown backend or one that can't run these weights, a device that is not there.
     """
 
     def __init__(
         self,
-        model: str | os.PathLike | Config | ConfigDict,
-        weights: str | os.PathLike,
+        model: str | os.PathLike | Config | ConfigDict | None = None,
+        weights: str | os.PathLike | None = None,
         device: str | None = None,
         backend: str | None = None,
         show_progress: bool = True,
+        cfg_options: dict | None = None,
     ) -> None:
-        if isinstance(model, os.PathLike):
-            model = os.fspath(model)
-        if isinstance(model, str) and not Path(model).is_file():
-            raise FileNotFoundError(f"config '{model}' does not exist")
-        if weights is None:
-            raise ValueError("weights are needed: a checkpoint (.pth) or an exported .onnx file")
-        weights = os.fspath(weights)
-        if not Path(weights).is_file():
-            raise FileNotFoundError(f"weights '{weights}' do not exist")
-        self.backend = _choose_backend(weights, backend)
-        if device is None and self.backend != "torch":
+        check_backend(backend)
+        check_device(device)
+        model, weights = choose_files(model, weights, device, backend)
+        if cfg_options:
+            model = Config.fromfile(model) if isinstance(model, str) else Config(model)
+            model.merge_from_dict(cfg_options)
+        self.weights = weights
+        self.backend = choose_backend(weights, backend)
+        if self.backend != "torch":
+            if device is not None and torch.device(device).type != "cpu":
+                raise ValueError(
+                    f"'{weights}' runs on the CPU, not on '{device}': leave the device out, or "
+                    "give a checkpoint (.pth)"
+                )
             device = "cpu"  # the runtimes take their input from there
         super().__init__(
             model=model,
@@ -84,6 +104,11 @@ class LaneInferencer(BaseInferencer):
             scope="ganet_mm",
             show_progress=show_progress,
         )
+
+    @staticmethod
+    def list_models() -> list[str]:
+        """Names of the models whose weights come with the package, the default one first."""
+        return model_zoo.list_models()
 
     def __call__(
         self,
@@ -141,22 +166,35 @@ class LaneInferencer(BaseInferencer):
         failed: list[dict[str, str]] = []
         predictions: list = []
         visualization: list[np.ndarray] = []
+
+        def finish(batch: list[Frame], samples: list[LaneDataSample]) -> None:
+            drawn = self.visualize(batch, samples, show, wait_time) if drawn_needed else []
+            if return_vis:
+                visualization.extend(drawn)
+            if folder is not None:
+                for i, (frame, sample) in enumerate(zip(batch, samples, strict=True)):
+                    bgr = cv2.cvtColor(drawn[i], cv2.COLOR_RGB2BGR) if drawn else None
+                    folder.write(frame, sample.pred_lanes, bgr)
+
         frames = self._frames(sources, on_error, failed)
+        later = InOrder(_batches_ahead(batch_size))
         try:
-            with FrameProgress(sources, batch_size, self.show_progress) as advance:
-                for batch, samples in self._run(frames, batch_size, score_thr):
-                    drawn = self.visualize(batch, samples, show, wait_time) if drawn_needed else []
-                    if return_vis:
-                        visualization += drawn
-                    if folder is not None:
-                        for i, (frame, sample) in enumerate(zip(batch, samples, strict=True)):
-                            bgr = cv2.cvtColor(drawn[i], cv2.COLOR_RGB2BGR) if drawn else None
-                            folder.write(frame, sample.pred_lanes, bgr)
+            with (
+                FrameProgress(sources, batch_size, self.show_progress) as advance,
+                closing(self._run(frames, batch_size, score_thr)) as batches,
+            ):
+                for batch, samples in batches:
+                    if show:  # windows belong to the main thread
+                        finish(batch, samples)
+                    else:
+                        later.submit(finish, batch, samples)
                     predictions += self.postprocess(batch, samples, return_datasamples)
                     advance(len(batch))
+                later.finish()
             if folder is not None:
                 folder.close()
         finally:
+            later.close()
             if folder is not None:
                 folder.drop()
         return {
@@ -173,8 +211,9 @@ class LaneInferencer(BaseInferencer):
         Args and errors as in :meth:`__call__`; a frame's ``img`` is BGR.
         """
         frames = self._frames(self._inputs_to_list(inputs), "raise", [])
-        for batch, samples in self._run(frames, batch_size, score_thr):
-            yield from zip(batch, samples, strict=True)
+        with closing(self._run(frames, batch_size, score_thr)) as batches:
+            for batch, samples in batches:
+                yield from zip(batch, samples, strict=True)
 
     def visualize(
         self,
@@ -236,25 +275,42 @@ class LaneInferencer(BaseInferencer):
     def _run(
         self, frames: Iterator[Frame], batch_size: int, score_thr: float
     ) -> Iterator[tuple[list[Frame], list[LaneDataSample]]]:
-        for batch in self._get_chunk_data(frames, batch_size):
-            data = [
-                self.pipeline(frame.img, str(frame.source), frame.index or 0) for frame in batch
-            ]
-            samples = self.forward(self.collate_fn(data))
-            for sample in samples:
-                _drop_low_scores(sample, score_thr)
-            yield batch, samples
+        with closing(
+            read_ahead(self._prepared(frames, batch_size), _batches_ahead(batch_size))
+        ) as prepared:
+            for batch, data in prepared:
+                samples = self.forward(data)
+                for sample in samples:
+                    _drop_low_scores(sample, score_thr)
+                yield batch, samples
+
+    def _prepared(
+        self, frames: Iterator[Frame], batch_size: int
+    ) -> Iterator[tuple[list[Frame], dict]]:
+        """Batches of frames with the network's input of each."""
+        with closing(frames):
+            for batch in self._get_chunk_data(frames, batch_size):
+                data = [
+                    self.pipeline(frame.img, str(frame.source), frame.index or 0) for frame in batch
+                ]
+                data = self.collate_fn(data)
+                if self.backend != "torch":  # a torch model's input is made on its device
+                    data = self.model.data_preprocessor(data, False)
+                yield batch, data
 
     @torch.no_grad()
     def forward(self, inputs: dict, **kwargs) -> list[LaneDataSample]:
-        return self.model.test_step(inputs)
+        if self.backend == "torch":
+            return self.model.test_step(inputs)
+        return self.model(**inputs, mode="predict")
 
     def _init_model(self, cfg: ConfigDict, weights: str, device: str = "cpu"):
         # mmengine's BaseModel looks its data preprocessor up in the default scope
         init_default_scope(cfg.get("default_scope", "ganet_mm"))
-        runtime = "onnxruntime" if self.backend == "torch" else self.backend
-        model = checkpoints.build_model(cfg, weights, backend=runtime, device=device)
-        return model.eval() if isinstance(model, torch.nn.Module) else model
+        if self.backend == "torch":
+            return checkpoints.build_model(cfg, weights, device=device)
+        model = checkpoints.model_config(cfg, weights, backend=self.backend)
+        return MODELS.build(dict(model, threads=max(1, cores() - 1))).eval()
 
     def _init_pipeline(self, cfg: ConfigDict) -> PicturePipeline:
         dataset = cfg.test_dataloader.dataset
@@ -275,22 +331,8 @@ class LaneInferencer(BaseInferencer):
         return VISUALIZERS.build(options)
 
 
-def _choose_backend(weights: str, backend: str | None) -> str:
-    exported = Path(weights).suffix.lower() == ".onnx"
-    if backend is None:
-        return "onnxruntime" if exported else "torch"
-    if backend not in BACKENDS:
-        raise ValueError(f"backend '{backend}' is unknown; choose one of {', '.join(BACKENDS)}")
-    if exported and backend == "torch":
-        raise ValueError(
-            f"'{weights}' is an exported model: backend must be onnxruntime or openvino"
-        )
-    if not exported and backend != "torch":
-        raise ValueError(
-            f"'{weights}' is a checkpoint, which only backend 'torch' runs; make an .onnx file "
-            "of it first: `python tools/export.py CONFIG CKPT --out model_int8.onnx`"
-        )
-    return backend
+def _batches_ahead(batch_size: int) -> int:
+    return max(1, AHEAD // batch_size)
 
 
 def _drop_low_scores(sample: LaneDataSample, score_thr: float) -> None:

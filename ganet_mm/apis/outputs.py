@@ -6,51 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..evaluation.lines_file import write_lines_file
 from ..visualization.picture_io import write_picture
 from .inputs import Frame, Source, frame_rate
-
-
-class VideoFile:
-    """An mp4 that appears under its name when it is closed, and not at all when it is dropped.
-
-    Args:
-        path: where the video goes (``.mp4``).
-        size: (width, height) in pixels.
-        rate: frames a second.
-
-    Raises:
-        RuntimeError: OpenCV has no mp4 writer.
-    """
-
-    def __init__(self, path: Path, size: tuple[int, int], rate: float) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self.size = size
-        self._temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-        self._writer = cv2.VideoWriter(
-            str(self._temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size
-        )
-        if not self._writer.isOpened():
-            self.drop()
-            raise RuntimeError(
-                f"OpenCV {cv2.__version__} can't write mp4 video to '{path}': the wheels of "
-                "opencv-python can; check the folder's rights and the free space"
-            )
-
-    def write(self, img: np.ndarray) -> None:
-        self._writer.write(img)
-
-    def close(self) -> None:
-        self._writer.release()
-        self._temporary.replace(self.path)
-
-    def drop(self) -> None:
-        self._writer.release()
-        self._temporary.unlink(missing_ok=True)
+from .video_file import VideoFile
 
 
 class OutputFolder:

@@ -29,11 +29,12 @@ def divide_weights_not_results(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, _ConvBnNd):
-            module._forward_approximate = MethodType(_forward_approximate, module)
+            module.forward = MethodType(_forward, module)
 
 
-def _forward_approximate(self: _ConvBnNd, input: Tensor) -> Tensor:
-    """``batch_norm(conv(x, fake_quant(w · s) / s) + b)``, see :func:`divide_weights_not_results`.
+def _forward(self: _ConvBnNd, input: Tensor) -> Tensor:
+    """``batch_norm(conv(x, fake_quant(w · s) / s) + b)``, see :func:`divide_weights_not_results`,
+    and the module's ReLU, in place as a float network's.
 
     A channel with γ = 0 gives the batch norm's bias whatever its weights are. torch divides 0 by 0
     there; here its factor is 1, so that γ has a gradient and the channel may revive.
@@ -43,4 +44,5 @@ def _forward_approximate(self: _ConvBnNd, input: Tensor) -> Tensor:
     weight = self.weight_fake_quant(self.weight * factor) / factor
     result = self._conv_forward(input, weight, self.bias)
     # Under AMP the convolution gives half precision; torch's division made it float32 again.
-    return self.bn(result.to(self.weight.dtype))
+    result = self.bn(result.to(self.weight.dtype))
+    return result if self._FLOAT_RELU_MODULE is None else result.relu_()

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -24,9 +23,10 @@ from ganet_mm.version import __version__
 from .camera import camera_frame, check_layout, network_input
 from .comparison import Maps, compare_maps, comparison_table, same_lanes
 from .machine import this_machine
-from .onnx_file import export_onnx, read_metadata
+from .onnx_file import export_onnx, load_onnx, read_metadata
+from .openvino_ir import write_ir
 from .operators import executed_operators
-from .runtimes import RUNTIMES, load_runtime
+from .runtimes import load_runtime
 
 
 class FloatMaps(nn.Module):
@@ -58,6 +58,8 @@ def export_checkpoint(
     frames: int,
     target: str = "auto",
     layout: str = "normalized",
+    peaks: bool = False,
+    openvino_ir: bool = False,
 ) -> dict:
     """Exports a checkpoint to ONNX and compares the file's maps with the checkpoint's.
 
@@ -71,6 +73,9 @@ def export_checkpoint(
         frames: How many frames of the config's test set to compare on, spread evenly over it.
         target: Processor that will run the file: ``vnni``, ``avx2`` or ``auto``, this machine.
         layout: Form of the frames that the file takes, see :mod:`.camera`.
+        peaks: Whether the file also gives the keypoints' peaks, see :mod:`.peaks`.
+        openvino_ir: Whether to write OpenVINO's IR beside ``out``, see
+            :func:`.openvino_ir.write_ir`.
 
     Returns:
         The comparison in onnxruntime, see :func:`.comparison.compare_maps`, with ``same_lanes``,
@@ -78,12 +83,18 @@ def export_checkpoint(
 
     Raises:
         FileNotFoundError, ValueError: checkpoint or test set is missing or does not fit.
+        ImportError: ``openvino_ir`` without the package openvino.
     """
+    if Path(out).suffix != ".onnx":
+        raise ValueError(f"{out}: an exported file's name ends in .onnx, its tools know it by that")
+    if openvino_ir and find_spec("openvino") is None:
+        raise ImportError("--openvino needs the package: `pip install ganet_mm[openvino]`")
     init_default_scope("ganet_mm")
     model = build_model(cfg, checkpoint)
     quantized = isinstance(model, QuantLaneDetector)
     check_layout(layout, model.data_preprocessor.input_size)
     samples = list(test_frames(cfg, layout, frames))  # before a file is written
+    target = this_machine() if target == "auto" else target
     if quantized:
         reference, graph = model.fixed_point(), GraphMaps(model.fixed_point().frozen)
     else:
@@ -96,22 +107,30 @@ def export_checkpoint(
             precision="int8" if quantized else "float32",
             ganet_mm_version=__version__,
         ),
-        this_machine() if target == "auto" else target,
+        target,
         layout,
+        peaks,
     )
     console = Console()
-    metadata = read_metadata(onnx.load(str(out)), str(out))
+    metadata = read_metadata(load_onnx(out), str(out))
+    files = {"onnxruntime": Path(out)}
+    # OpenVINO computes uint8 weights in floats: such a file is onnxruntime's.
+    if find_spec("openvino") is not None and metadata.get("weights") != "uint8":
+        files["openvino"] = (
+            write_ir(out, Path(out).with_suffix(".xml")) if openvino_ir else Path(out)
+        )
+    elif openvino_ir:
+        raise ValueError(
+            f"{out} is written, but no IR: OpenVINO does not run 8 bit weights in integers on a "
+            "processor without VNNI. Train with 7 bit weights, see docs/quantization.md"
+        )
     results = {}
-    for backend in RUNTIMES:
-        if backend == "openvino" and find_spec("openvino") is None:
-            continue
-        if backend == "openvino" and metadata.get("weights") == "uint8":
-            continue  # OpenVINO computes these in floats: such a file is onnxruntime's
-        runtime = load_runtime(backend, out)
+    for backend, file in files.items():
+        runtime = load_runtime(backend, file)
         results[backend] = _compare(
             samples, layout, reference, runtime.run, MODELS.build(cfg.model.head)
         )
-        title = f"{out} in {backend} against {Path(checkpoint).name}"
+        title = f"{file} in {backend} against {Path(checkpoint).name}"
         console.print(comparison_table(results[backend], title))
     integer, floating = executed_operators(out)
     console.print(f"in integers: {_listed(integer)}; in floats: {_listed(floating)}")
@@ -123,7 +142,8 @@ def export_checkpoint(
 def _precision(metadata: dict) -> str:
     if metadata["precision"] == "float32":
         return f"float32, input {metadata['input']}"
-    target = f"{metadata['target']} ({metadata['weights']} weights)"
+    bits = f", {metadata['weight_bits']} bit" if metadata["weight_bits"] < 8 else ""
+    target = f"{metadata['target']} ({metadata['weights']} weights{bits})"
     return f"int8 for {target}, input {metadata['input']}"
 
 

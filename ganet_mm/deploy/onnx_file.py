@@ -9,8 +9,10 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from torch import nn
 
 from ganet_mm.files import write_bytes
@@ -26,6 +28,7 @@ from .onnx_passes import (
     store_integer_biases,
     store_weights_unsigned,
 )
+from .peaks import PEAKS, add_peaks
 
 OPSET = 17  # QuantizeLinear per axis needs 13; 17 is the newest the TorchScript exporter maps fully
 INPUT_NAME = "input"
@@ -41,6 +44,7 @@ def export_onnx(
     metadata: dict,
     target: str = "vnni",
     layout: str = "normalized",
+    peaks: bool = False,
 ) -> onnx.ModelProto:
     """Writes the graph at batch 1; the file appears only when it is whole and checked.
 
@@ -50,11 +54,13 @@ def export_onnx(
         path: The file to write.
         metadata: Plain values stored in the file under the key ``ganet_mm``.
         target: One of :data:`.machine.TARGETS`. On ``avx2`` int8 weights whose sums could saturate
-            are stored as uint8, which onnxruntime multiplies exactly there. ``target`` and
-            ``weights`` (``int8`` or ``uint8``; ``saturating`` where AVX2 would cut sums) are added
-            to the metadata.
+            are stored as uint8, which onnxruntime multiplies exactly there. ``target``,
+            ``weights`` (``int8`` or ``uint8``), ``weight_bits`` and ``saturating`` (whether AVX2
+            would cut sums) are added to the metadata.
         layout: Form of the frames that the file takes, one of :data:`.camera.LAYOUTS`; the
             metadata's ``input``.
+        peaks: Whether the file also gives the keypoints that the decoder's suppression leaves, see
+            :func:`.peaks.add_peaks`; the metadata's ``outputs`` names them then.
 
     Returns:
         The model as written.
@@ -80,10 +86,15 @@ def export_onnx(
     fold_constant_quantize(model)
     compute_outputs_in_integers(model)
     store_integer_biases(model)
+    outputs = [*OUTPUT_NAMES]
+    if peaks:
+        add_peaks(model, OUTPUT_NAMES[0])
+        outputs.append(PEAKS)
     record = dict(
         format_version=FORMAT_VERSION,
         input_size=list(input_size),
         input=layout,
+        outputs=outputs,
         target=target,
         **_weights_for(model, target),
         **metadata,
@@ -102,10 +113,12 @@ def _weights_for(model: onnx.ModelProto, target: str) -> dict:
     if not weights:
         return {}
     saturating = any(can_saturate(weight) for weight in weights)
+    # Symmetric weights of n bits lie within ±(2^(n−1) − 1).
+    bits = 1 + max(int(np.abs(weight.astype(np.int16)).max()) for weight in weights).bit_length()
     if target == "avx2" and saturating:
         store_weights_unsigned(model)
-        return dict(weights="uint8", saturating=False)
-    return dict(weights="int8", saturating=saturating)
+        return dict(weights="uint8", weight_bits=bits, saturating=False)
+    return dict(weights="int8", weight_bits=bits, saturating=saturating)
 
 
 def read_metadata(model: onnx.ModelProto, name: str) -> dict:
@@ -133,3 +146,23 @@ def parse_metadata(text: str | None, name: str) -> dict:
             f"{FORMAT_VERSION}: export it again with tools/export.py"
         )
     return record
+
+
+def damaged(path: str | Path, form: str) -> ValueError:
+    """The error for a file that cannot be read as what its name says, ``form``."""
+    return ValueError(
+        f"{path} cannot be read as {form}: it is cut short or of another kind. Make it again with "
+        "tools/export.py"
+    )
+
+
+def load_onnx(path: str | Path) -> onnx.ModelProto:
+    """An ``.onnx`` file's model.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return onnx.load(str(path))
+    except DecodeError as error:
+        raise damaged(path, "ONNX") from error

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import onnx
-
-from .onnx_file import METADATA_KEY, parse_metadata, read_metadata
+from .onnx_file import METADATA_KEY, damaged, load_onnx, parse_metadata, read_metadata
 from .openvino_passes import keep_roundings
 
 if TYPE_CHECKING:
@@ -19,17 +17,25 @@ def read_for_openvino(path: str | Path) -> tuple[openvino.Model, dict]:
     """An ``.onnx`` or ``.xml`` file as a model that rounds as the checkpoint does; its metadata.
 
     Raises:
-        ValueError: the file was not written by this package, or in another format version.
+        FileNotFoundError: the .bin that belongs to an .xml is missing.
+        ValueError: the file was not written by this package, or in another format version, or is
+            damaged.
     """
     import openvino
 
     path = Path(path)
     if path.suffix == ".onnx":
-        metadata = read_metadata(onnx.load(str(path)), str(path))
+        metadata = read_metadata(load_onnx(path), str(path))
         model = openvino.Core().read_model(str(path))
         keep_roundings(model)
         return model, metadata
-    model = openvino.Core().read_model(str(path))
+    weights = path.with_suffix(".bin")
+    if not weights.is_file():
+        raise FileNotFoundError(f"{weights} does not exist: {path} needs its weights beside it")
+    try:
+        model = openvino.Core().read_model(str(path), str(weights))
+    except RuntimeError as error:
+        raise damaged(path, "OpenVINO IR with its .bin") from error
     stored = model.get_rt_info()
     text = stored[METADATA_KEY].value if METADATA_KEY in stored else None
     return model, parse_metadata(text, str(path))

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # What stands between a quantized tensor and the operator that made it.
 _CONVERSIONS = {"Convert", "Subtract", "Multiply", "FakeQuantize", "Divide", "Relu", "Clamp"}
+# Their results lie on the grid of their input; ResNet's first addition takes a max-pool's.
+_KEEP_GRID = {"MaxPool", "Reshape", "Transpose"}
 _MAKERS = {"Convolution", "GroupConvolution", "Add"}  # a convolution's bias is an Add
 
 
@@ -50,13 +52,20 @@ def keep_roundings(model: openvino.Model) -> int:
 def _quantized_addends(add) -> list:
     """A residual addition's inputs that are a convolution's result and have no other reader."""
     addends = [entry.get_source_output() for entry in add.inputs()]
-    if any(addend.get_node().get_type_name() != "Multiply" for addend in addends):
+    if any(_dequantized(addend.get_node()) is None for addend in addends):
         return []  # a bias, or a float model
     return [
         addend
         for addend in addends
         if len(addend.get_target_inputs()) == 1 and _maker(addend.get_node()) in _MAKERS
     ]
+
+
+def _dequantized(node):
+    """The Multiply that ends the dequantization of what a node gives; None where there is none."""
+    while node.get_type_name() in _KEEP_GRID:
+        node = node.input(0).get_source_output().get_node()
+    return node if node.get_type_name() == "Multiply" else None
 
 
 def _maker(node) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +15,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from .machine import this_machine
-from .onnx_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, parse_metadata
+from .onnx_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, damaged, parse_metadata
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -27,9 +29,11 @@ class Runtime(Protocol):
 
     metadata: dict
 
-    def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Network input float32 (1, 3, H, W) to kpts_logits (1, 1, H/8, W/8), pts_offset and
-        int_offset (1, 2, H/8, W/8)."""
+    def run(
+        self, batch: np.ndarray, outputs: Sequence[str] = OUTPUT_NAMES
+    ) -> tuple[np.ndarray, ...]:
+        """A frame as the file takes it, see :mod:`.camera`, to the maps named; by default
+        kpts_logits (1, 1, H/8, W/8), pts_offset and int_offset (1, 2, H/8, W/8)."""
 
 
 class OnnxRuntime:
@@ -37,7 +41,7 @@ class OnnxRuntime:
 
     Args:
         path: An ``.onnx`` file made by tools/export.py.
-        threads: Threads in an operator; 0 lets onnxruntime choose.
+        threads: Threads in an operator; 0 takes one a core that this process may use.
         optimized_path: Where to write the graph as onnxruntime runs it, to see what became an
             integer operator; None writes nothing.
         measure_layers: Whether :meth:`layer_times` is wanted.
@@ -51,9 +55,12 @@ class OnnxRuntime:
         measure_layers: bool = False,
     ) -> None:
         import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        # Left to itself onnxruntime takes a thread a core of the machine and pins them there, past
+        # the cores that `taskset` or a container allows.
+        options.intra_op_num_threads = threads or _allowed_cores()
         options.log_severity_level = 3
         if optimized_path is not None:
             options.optimized_model_filepath = str(optimized_path)
@@ -61,17 +68,22 @@ class OnnxRuntime:
             self._folder = tempfile.TemporaryDirectory()  # lives as long as the runtime
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(self._folder.name) / "layers")
-        self.session = onnxruntime.InferenceSession(
-            str(_existing(path)),
-            options,
-            providers=["CPUExecutionProvider"],
-            disabled_optimizers=["WeightBiasQuantization"],  # float layers stay float
-        )
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(_existing(path)),
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=["WeightBiasQuantization"],  # float layers stay float
+            )
+        except (InvalidProtobuf, InvalidGraph, Fail) as error:
+            raise damaged(path, "ONNX") from error
         stored = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         self.metadata = parse_metadata(stored, str(path))
 
-    def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return tuple(self.session.run(list(OUTPUT_NAMES), {INPUT_NAME: batch}))
+    def run(
+        self, batch: np.ndarray, outputs: Sequence[str] = OUTPUT_NAMES
+    ) -> tuple[np.ndarray, ...]:
+        return tuple(self.session.run(list(outputs), {INPUT_NAME: batch}))
 
     def layer_times(self) -> list[tuple[str, str, float]]:
         """Of the last frame: layer, operator type and milliseconds, in the order of execution. Ends
@@ -125,9 +137,11 @@ class OpenVinoRuntime:
         compiled = openvino.Core().compile_model(model, "CPU", config)
         self.request = compiled.create_infer_request()
 
-    def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def run(
+        self, batch: np.ndarray, outputs: Sequence[str] = OUTPUT_NAMES
+    ) -> tuple[np.ndarray, ...]:
         result = self.request.infer({INPUT_NAME: batch})
-        return tuple(result[name].copy() for name in OUTPUT_NAMES)
+        return tuple(result[name].copy() for name in outputs)
 
     def layer_times(self) -> list[tuple[str, str, float]]:
         """Of the last frame: layer, kernel and milliseconds, in the order of execution."""
@@ -164,16 +178,52 @@ def warn_of_saturation(metadata: dict, name: str, machine: str | None = None) ->
     return saturates
 
 
-def load_runtime(backend: str, path: str | Path, threads: int = 0) -> Runtime:
+def choose_backend(path: str | Path, backend: str | None = None) -> str:
+    """The runtime of an exported file: onnxruntime for ``.onnx``, OpenVINO for its IR (``.xml``).
+
+    Args:
+        path: The file.
+        backend: What is wished for; None leaves it to the file.
+
+    Raises:
+        ValueError: unknown backend, or one that does not read such files.
+    """
+    is_ir = Path(path).suffix == ".xml"
+    if backend is None:
+        return "openvino" if is_ir else "onnxruntime"
+    if backend not in RUNTIMES:
+        raise ValueError(f"backend '{backend}' is unknown; choose one of {', '.join(RUNTIMES)}")
+    if is_ir and backend != "openvino":
+        raise ValueError(f"{path} is OpenVINO's IR, which backend {backend} does not read")
+    return backend
+
+
+def _allowed_cores() -> int:
+    """Cores that this process may use; 0, a runtime's own choice, where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+
+
+def load_runtime(backend: str | None, path: str | Path, threads: int = 0) -> Runtime:
     """Loads an exported file.
+
+    Args:
+        backend: See :func:`choose_backend`.
+        path: ``.onnx`` file made by tools/export.py, or the IR (``.xml``) of one.
+        threads: Threads of the runtime; 0 lets it choose.
 
     Raises:
         ValueError: unknown backend, or a file this package did not write.
         FileNotFoundError: no such file.
     """
-    if backend not in RUNTIMES:
-        raise ValueError(f"backend '{backend}' is unknown; choose one of {', '.join(RUNTIMES)}")
+    backend = choose_backend(path, backend)
     runtime = RUNTIMES[backend](path, threads)
+    if backend == "openvino" and runtime.metadata.get("weights") == "uint8":
+        print_log(
+            f"{path} was exported with --target avx2, for onnxruntime: OpenVINO computes uint8 "
+            "weights in floats, slower and not to the checkpoint's integers",
+            "current",
+            logging.WARNING,
+        )
     warn_of_saturation(runtime.metadata, str(path))
     return runtime
 

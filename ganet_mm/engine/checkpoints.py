@@ -16,6 +16,14 @@ from ganet_mm.registry import MODELS
 
 from .stages import stage_config
 
+# ONNX, and OpenVINO's IR.
+EXPORTED = (".onnx", ".xml")
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a file is one that tools/export.py wrote, by its name: no checkpoint."""
+    return Path(path).suffix in EXPORTED
+
 
 def load_checkpoint_file(path: str | Path) -> dict:
     """What a Runner saved: ``state_dict``, ``meta``, …, on the CPU; data only, no code is run.
@@ -28,11 +36,13 @@ def load_checkpoint_file(path: str | Path) -> dict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint {path} does not exist")
+    if is_exported(path):
+        raise ValueError(f"{path} is exported already; here a checkpoint (.pth) is needed")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         refused = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"asks for {refused[1]} to be run" if refused else "is damaged"
+        what = f"asks for {refused[1]} to be run" if refused else "is damaged or no checkpoint"
         raise ValueError(
             f"{path} {what}, so it is refused: a checkpoint holds weights and plain data only. Use "
             "one written by tools/train.py"
@@ -89,15 +99,17 @@ def stage_of(checkpoint: dict, name: str) -> str:
 
 
 def model_config(
-    cfg: Config, checkpoint: str | Path, *, quant: bool | None = None, backend: str = "onnxruntime"
+    cfg: Config, checkpoint: str | Path, *, quant: bool | None = None, backend: str | None = None
 ) -> ConfigDict:
     """The config of the model that a file holds.
 
     Args:
         cfg: The float config.
-        checkpoint: ``.pth`` (float or fake-quantized) or ``.onnx`` (exported).
+        checkpoint: ``.pth`` (float or fake-quantized), ``.onnx`` (exported) or ``.xml`` (an
+            exported file's OpenVINO IR).
         quant: Whether the ``.pth`` must hold a fake-quantized model; None takes either.
-        backend: Runtime for an ``.onnx``.
+        backend: Runtime for an exported file; None takes onnxruntime for an ``.onnx``, OpenVINO
+            for an ``.xml``.
 
     Raises:
         FileNotFoundError: no such file.
@@ -105,7 +117,7 @@ def model_config(
     """
     checkpoint = Path(checkpoint)
     model = copy.deepcopy(cfg.model)
-    if checkpoint.suffix == ".onnx":
+    if is_exported(checkpoint):
         if quant:
             raise ValueError(f"{checkpoint} is an exported file: --quant is for .pth checkpoints")
         return ConfigDict(
@@ -134,7 +146,7 @@ def build_model(
     checkpoint: str | Path,
     *,
     quant: bool | None = None,
-    backend: str = "onnxruntime",
+    backend: str | None = None,
     device: str | torch.device = "cpu",
 ) -> nn.Module:
     """The model of a file with its weights, in eval mode, ready for ``test_step``.
@@ -143,7 +155,7 @@ def build_model(
         cfg: The float config.
         checkpoint: See :func:`model_config`.
         quant: See :func:`model_config`.
-        backend: Runtime for an ``.onnx``.
+        backend: See :func:`model_config`.
         device: Where a ``.pth`` model runs.
 
     Raises:
@@ -151,6 +163,6 @@ def build_model(
     """
     init_default_scope(cfg.get("default_scope", "ganet_mm"))
     model = MODELS.build(model_config(cfg, checkpoint, quant=quant, backend=backend))
-    if Path(checkpoint).suffix != ".onnx":
+    if not is_exported(checkpoint):
         load_weights(model, load_checkpoint_file(checkpoint)["state_dict"], str(checkpoint))
     return model.to(device).eval()

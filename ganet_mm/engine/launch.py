@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from ganet_mm.compat.cpu_ddp import prepare_cpu_ddp
 from ganet_mm.files import write_json
 
-from .checkpoints import is_quantized, load_checkpoint_file, load_weights, model_config
-from .stages import best_checkpoint, stage_config, work_root
+from .checkpoints import (
+    is_exported,
+    is_quantized,
+    load_checkpoint_file,
+    load_weights,
+    model_config,
+)
+from .stages import best_checkpoint, latest_checkpoint, remove_hooks, stage_config, work_root
 
 
 def run_stage(
@@ -56,14 +62,20 @@ def run_stage(
     cfg.work_dir = str(root / stage)
     cfg.launcher = launcher
     if amp:
-        cfg.optim_wrapper.type = "AmpOptimWrapper"
-        cfg.optim_wrapper.loss_scale = "dynamic"
+        if get_device() == "cpu":
+            cfg.optim_wrapper.type = "CpuAmpOptimWrapper"
+        else:
+            cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
     if auto_scale_lr:
         if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
             raise ValueError(f"{cfg.filename}: --auto-scale-lr needs auto_scale_lr.base_batch_size")
         cfg.auto_scale_lr.enable = True
     cfg.resume = resume is not None
-    cfg.load_from = resume if resume not in (None, "auto") else None
+    cfg.load_from = resume
+    if resume == "auto":
+        found = latest_checkpoint(root, stage)
+        cfg.load_from = None if found is None else str(found)
+    cfg.started_from = load_from  # for the report
     prepare_cpu_ddp(cfg)
 
     runner = Runner.from_cfg(cfg)
@@ -86,7 +98,8 @@ def run_test(
     checkpoint: str,
     *,
     quant: bool = False,
-    backend: str = "onnxruntime",
+    align: bool = False,
+    backend: str | None = None,
     work_dir: str | None = None,
     out: str | None = None,
     show_dir: str | None = None,
@@ -97,9 +110,11 @@ def run_test(
 
     Args:
         cfg: The float config.
-        checkpoint: ``.pth`` or ``.onnx``.
+        checkpoint: ``.pth``, ``.onnx`` or ``.xml``.
         quant: The ``.pth`` holds a fake-quantized model.
-        backend: Runtime for an ``.onnx``.
+        align: Evaluate an exported file as a device runs it: one frame at a time, in the bytes that
+            its camera gives.
+        backend: Runtime for an exported file, see :func:`.checkpoints.model_config`.
         work_dir: Folder for the log; default ``work_dirs/<config name>``.
         out: JSON file that gets the metric's values.
         show_dir: Folder that gets a picture a frame, with true and found lanes.
@@ -110,15 +125,26 @@ def run_test(
         The metric's values by key.
 
     Raises:
-        FileNotFoundError, ValueError: see :func:`.checkpoints.model_config`.
+        FileNotFoundError, ValueError: see :func:`.checkpoints.model_config`; also where ``align``
+            is asked of a ``.pth``.
     """
+    if align and not is_exported(checkpoint):
+        raise ValueError(
+            f"{checkpoint} is no exported file: --align evaluates what runs on a device, an .onnx "
+            "or .xml. Make one first: `python tools/export.py CONFIG CKPT --out MODEL.onnx`"
+        )
     root = work_root(cfg, work_dir)
     model_cfg = model_config(cfg, checkpoint, quant=quant, backend=backend)
     cfg = copy.deepcopy(cfg)
     cfg.model = model_cfg
+    if align:
+        cfg.model.align = True
+        cfg.test_dataloader.batch_size = 1
     cfg.work_dir = str(root / "test")
     cfg.launcher = launcher
     cfg.load_from, cfg.resume = None, False
+    cfg.started_from = str(checkpoint)  # for the report
+    remove_hooks(cfg, "EMAHook", "EarlyStoppingHook")  # of a training
     if show_dir is not None:
         cfg.default_hooks.visualization.show_dir = show_dir
     if lines_dir is not None:
@@ -127,8 +153,10 @@ def run_test(
         cfg.test_evaluator.lines_dir = lines_dir
     prepare_cpu_ddp(cfg)
     runner = Runner.from_cfg(cfg)
-    if Path(checkpoint).suffix != ".onnx":
-        model = runner.model.module if runner.distributed else runner.model
+    model = runner.model.module if runner.distributed else runner.model
+    if is_exported(checkpoint):
+        runner.logger.info(f"{checkpoint}: {model.described()}")
+    else:
         load_weights(model, load_checkpoint_file(checkpoint)["state_dict"], checkpoint)
     metrics = runner.test()
     if out is not None and is_main_process():

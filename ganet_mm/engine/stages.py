@@ -14,6 +14,12 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 STAGES = ("float", "calibration", "qat")
+# What a stage's configuration leaves out, wherever the config has it.
+_NOT_IN = {
+    "calibration": ("EMAHook", "EarlyStoppingHook"),
+    # An average of the weights would not fit the ranges of the observers.
+    "qat": ("EMAHook",),
+}
 CALIBRATED_NAME = "model_ptq.pth"  # the name mmrazor's PTQLoop gives its checkpoint
 
 
@@ -35,7 +41,8 @@ def stage_config(cfg: Config, stage: str) -> Config:
 
     Returns:
         A copy, with ``stage`` set. The quantized stages have ``cfg.stages[stage]`` merged over it,
-        and their model takes the float model as its ``architecture``.
+        and their model takes the float model as its ``architecture``. Hooks that average weights
+        are left out of the quantized stages, and those that stop a training out of calibration.
 
     Raises:
         ValueError: unknown stage, or the config does not describe it.
@@ -55,9 +62,23 @@ def stage_config(cfg: Config, stage: str) -> Config:
     changes = copy.deepcopy(changes)
     model = changes.pop("model", None)
     merged.merge_from_dict(changes.to_dict())
+    remove_hooks(merged, *_NOT_IN[stage])
     if model is not None:
         merged.model = _wrap_model(model, merged.model)
     return merged
+
+
+def remove_hooks(cfg: Config, *types: str) -> None:
+    """Takes hooks of these types, with or without a scope, out of a config in place."""
+
+    def wanted(hook: dict | None) -> bool:
+        return hook is None or str(hook.get("type")).split(".")[-1] not in types
+
+    for name, hook in list(cfg.get("default_hooks", {}).items()):
+        if not wanted(hook):
+            cfg.default_hooks.pop(name)
+    if cfg.get("custom_hooks"):
+        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if wanted(hook)]
 
 
 def _wrap_model(stage_model: ConfigDict, float_model: ConfigDict) -> ConfigDict:
@@ -90,6 +111,22 @@ def best_checkpoint(root: Path, stage: str) -> Path:
         f"{folder} holds no checkpoint (best_*.pth or last_checkpoint): the {stage} stage has not "
         f"been run. Train it first: `python tools/train.py CONFIG{option}`."
     )
+
+
+def latest_checkpoint(root: Path, stage: str) -> Path | None:
+    """The checkpoint that ``--resume`` goes on from, None where the stage has left none.
+
+    It is the one that ``last_checkpoint`` names (which may have been written elsewhere: a work
+    directory can be moved), else, where a run was killed while it wrote that name, the newest.
+    """
+    folder = root / stage
+    note = folder / "last_checkpoint"
+    if note.is_file() and note.read_text().strip():
+        named = folder / Path(note.read_text().strip()).name
+        if named.is_file():
+            return named
+    found = [*folder.glob("epoch_*.pth"), *folder.glob("iter_*.pth")]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def calibrated_checkpoint(root: Path) -> Path:

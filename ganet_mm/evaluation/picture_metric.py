@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mmengine.dist import get_world_size
@@ -16,7 +18,12 @@ class PictureMetric(BaseMetric):
 
     Samplers repeat pictures so that every rank gets equally many, and ranks may hold unequal
     numbers of batches; so the numbers are told apart by the picture's key instead of by place.
+
+    Attributes:
+        pictures: {picture key: numbers} of the latest evaluation, in the main process.
     """
+
+    pictures: Mapping[tuple, tuple] = MappingProxyType({})
 
     @abstractmethod
     def finish(self) -> dict[tuple, tuple]:
@@ -47,7 +54,8 @@ class PictureMetric(BaseMetric):
                 "current",
                 logging.WARNING,
             )
-        return self.summarise(dict(sorted(pictures.items())))
+        self.pictures = dict(sorted(pictures.items()))
+        return self.summarise(self.pictures)
 
 
 def read_sample(sample: Any, *needed: str) -> dict:

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 from mmengine.dist import master_only
-from mmengine.visualization import LocalVisBackend, Visualizer
+from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
 from ..registry import VISUALIZERS
 from ..structures import LaneDataSample
@@ -20,6 +20,7 @@ from .drawing import (
 )
 from .matching import draw_matches
 from .picture_io import write_picture
+from .scalar_groups import group_scalars
 
 
 @VISUALIZERS.register_module()
@@ -131,6 +132,16 @@ class LaneVisualizer(Visualizer):
             cells[np.arange(len(cells)) % row_step != 0] = False
             img = draw_offset_arrows(img, pts_offset, cells, downscale)
         return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
+
+    @master_only
+    def add_scalars(
+        self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs: Any
+    ) -> None:
+        """Hands scalars to every backend, to TensorBoard's by :func:`group_scalars`."""
+        for backend in self._vis_backends.values():
+            grouped = isinstance(backend, TensorboardVisBackend)
+            scalars = group_scalars(scalar_dict) if grouped else scalar_dict
+            backend.add_scalars(scalars, step, file_path, **kwargs)
 
     @master_only
     def add_image(self, name: str, image: np.ndarray, step: int = 0) -> None:

@@ -1,5 +1,7 @@
 import json
 import pickle
+import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -288,6 +290,66 @@ def test_missing_files_are_named(cfg, checkpoint, tmp_path):
         LaneInferencer(cfg, "no.pth")
     with pytest.raises(ValueError, match="weights are needed"):
         LaneInferencer(cfg, None)
+
+
+def test_weights_need_their_config(checkpoint):
+    with pytest.raises(ValueError, match=r"epoch_1\.pth' need the config"):
+        LaneInferencer(weights=checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("gpu", "'gpu' is unknown: give cpu, cuda"),
+        ("cuda", "'cuda' is not there, torch finds 0 CUDA devices: use cpu"),
+        ("cuda:3", "'cuda:3' is not there, torch finds 2 CUDA devices"),
+    ],
+)
+def test_a_device_that_is_not_there(cfg, checkpoint, monkeypatch, device, words):
+    count = 2 if device == "cuda:3" else 0
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    with pytest.raises(ValueError, match=words):
+        LaneInferencer(cfg, checkpoint, device=device)
+
+
+def test_an_exported_file_does_not_run_on_a_gpu(cfg, onnx_file, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=r"model\.onnx' runs on the CPU, not on 'cuda': leave"):
+        LaneInferencer(cfg, onnx_file, device="cuda")
+
+
+def test_an_exported_file_leaves_a_core_to_reading_and_writing(cfg, onnx_file, monkeypatch):
+    import ganet_mm.apis.model_files as model_files
+
+    def threads(cores):
+        monkeypatch.setattr(model_files.os, "sched_getaffinity", lambda _: set(range(cores)))
+        session = LaneInferencer(cfg, onnx_file, show_progress=False).model.runtime.session
+        return session.get_session_options().intra_op_num_threads
+
+    assert [threads(cores) for cores in (1, 2, 4)] == [1, 1, 3]
+
+
+def test_a_missing_extra_says_what_to_install(cfg, onnx_file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ImportError, match=r"pip install ganet_mm\[openvino\]"):
+        LaneInferencer(cfg, onnx_file, backend="openvino")
+
+
+def test_a_drawing_that_cannot_be_written_ends_the_run(inferencer, road, tmp_path):
+    path = write_video(tmp_path / "drive.mp4", [road(seed) for seed in range(12)])
+    (tmp_path / "out").write_bytes(b"a file where the folder should be")
+    with pytest.raises(OSError, match="out"):
+        inferencer(path, out_dir=tmp_path / "out")
+
+
+def test_no_thread_is_left_behind(inferencer, road, tmp_path):
+    before = threading.active_count()
+    path = write_video(tmp_path / "drive.mp4", [road(seed) for seed in range(6)])
+    inferencer(path, out_dir=tmp_path / "out")
+    next(inferencer.stream(path))
+    assert threading.active_count() == before
 
 
 def test_nothing_in_a_checkpoint_is_executed(cfg, tmp_path):

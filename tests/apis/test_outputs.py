@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ganet_mm.apis.inputs import Frame, Source, expand_inputs
-from ganet_mm.apis.outputs import OutputFolder, VideoFile
+from ganet_mm.apis.outputs import OutputFolder
 from ganet_mm.evaluation.lines_file import read_lines_file
 
 IMG = np.full((48, 64, 3), 120, np.uint8)
@@ -67,14 +67,6 @@ def test_two_videos_become_two_videos_with_their_own_size(tmp_path):
         while (read := reader.read())[0]:
             frames.append(read[1])
         assert [frame.shape for frame in frames] == [shape] * count
-
-
-def test_a_dropped_video_leaves_nothing(tmp_path):
-    video = VideoFile(tmp_path / "v.mp4", (64, 48), 25)
-    video.write(IMG)
-    assert not (tmp_path / "v.mp4").exists()
-    video.drop()
-    assert files(tmp_path) == []
 
 
 def test_clashing_names_are_refused_before_any_work(tmp_path):

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -111,3 +114,19 @@ def test_foreign_and_other_versions_files_are_refused(exported, tmp_path):
         OnnxRuntime(tmp_path / "none.onnx")
     with pytest.raises(ValueError, match="backend 'tensorrt' is unknown"):
         load_runtime("tensorrt", exported[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+def test_onnxruntime_stays_on_the_cores_it_may_use(exported):
+    core = min(os.sched_getaffinity(0))
+    program = (
+        "import os, sys, numpy as np\n"
+        f"os.sched_setaffinity(0, {{{core}}})\n"
+        "from ganet_mm.deploy.runtimes import OnnxRuntime\n"
+        f"OnnxRuntime(sys.argv[1]).run(np.zeros((1, 3, *{INPUT}), np.float32))\n"
+        "threads = [int(name) for name in os.listdir('/proc/self/task')]\n"
+        "print(set().union(*(os.sched_getaffinity(thread) for thread in threads)))\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", program, str(exported[0])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.splitlines()[-1:] == [str({core})], done.stderr

@@ -6,6 +6,7 @@ from mmengine.config import Config
 from ganet_mm.engine.stages import (
     best_checkpoint,
     calibrated_checkpoint,
+    latest_checkpoint,
     stage_config,
     work_root,
 )
@@ -94,3 +95,39 @@ def test_the_newest_calibration_is_found(tmp_path):
     touch(tmp_path / "calibration/20260101_000000/model_ptq.pth", age=5)
     touch(tmp_path / "calibration/20260102_000000/model_ptq.pth", age=2)
     assert calibrated_checkpoint(tmp_path).parent.name == "20260102_000000"
+
+
+@pytest.mark.parametrize(
+    ("stage", "left"),
+    [("float", {"ema", "stop"}), ("calibration", set()), ("qat", {"stop"})],
+)
+def test_a_stage_keeps_only_the_hooks_that_suit_it(stage, left):
+    cfg = Config.fromfile("configs/ganet_culane.py")
+    cfg.default_hooks.ema = dict(type="EMAHook")
+    cfg.custom_hooks = [
+        dict(type="mmengine.EMAHook"),
+        dict(type="EarlyStoppingHook", monitor="culane/F1@50"),
+        dict(type="SyncBuffersHook"),
+    ]
+    staged = stage_config(cfg, stage)
+    names = {"mmengine.EMAHook": "ema", "EarlyStoppingHook": "stop"}
+    kept = [hook.type for hook in staged.custom_hooks]
+    assert {names[name] for name in kept if name in names} == left
+    assert "SyncBuffersHook" in kept
+    assert ("ema" in staged.default_hooks) == ("ema" in left)
+    assert "checkpoint" in staged.default_hooks
+    assert len(cfg.custom_hooks) == 3  # the input is left alone
+
+
+def test_the_latest_checkpoint_is_the_one_noted(tmp_path):
+    assert latest_checkpoint(tmp_path, "float") is None
+    touch(tmp_path / "float/epoch_2.pth", age=5)
+    touch(tmp_path / "float/epoch_3.pth", age=1)
+    touch(tmp_path / "float/best_culane_F1@50_epoch_3.pth", age=0)
+    note = tmp_path / "float/last_checkpoint"
+    note.write_text("/moved/elsewhere/float/epoch_2.pth")
+    assert latest_checkpoint(tmp_path, "float").name == "epoch_2.pth"
+    # a run killed while it wrote the note, and one whose noted file was removed
+    for text in ("", "float/epoch_1.pth"):
+        note.write_text(text)
+        assert latest_checkpoint(tmp_path, "float").name == "epoch_3.pth"

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from ganet_mm.deploy.export_model import GraphMaps
 from ganet_mm.deploy.onnx_file import export_onnx
 from ganet_mm.deploy.operators import executed_operators
+from ganet_mm.deploy.runtimes import load_runtime
 from ganet_mm.engine.stages import stage_config
 from ganet_mm.quantization.freeze import freeze
 from ganet_mm.registry import MODELS
@@ -72,3 +73,27 @@ def test_the_quantized_model_trains_and_exports_to_integers(cfg, tmp_path):
     assert floating["Resize"] == 2
     convolutions = [m for m in model.architecture.modules() if isinstance(m, torch.nn.Conv2d)]
     assert integer["QLinearConv"] + integer["ConvInteger"] == len(convolutions)
+
+
+def test_both_runtimes_give_the_evaluated_integers(cfg, tmp_path):
+    """OpenVINO takes convolution and addition together where it can, across a max-pool too."""
+    torch.manual_seed(0)
+    model = MODELS.build(stage_config(cfg, "calibration").model)
+    with torch.no_grad():
+        for branch in ("kpts_branch", "pts_offset_branch", "int_offset_branch"):
+            getattr(model.architecture.head, branch)[-1].weight.normal_(std=0.5)
+        model.architecture.neck.attention.gamma.fill_(0.5)
+        model.train()(torch.rand(2, 3, *INPUT) * 2 - 1, mode="tensor")  # batch norms' statistics
+        model.eval().apply(torch.ao.quantization.enable_observer)
+        model(torch.rand(2, 3, *INPUT) * 2 - 1, mode="tensor")
+    model.apply(torch.ao.quantization.disable_observer)
+    fixed = model.fixed_point()
+    export_onnx(GraphMaps(fixed.frozen).eval(), INPUT, tmp_path / "model.onnx", {}, "vnni")
+    frame = torch.randint(0, 256, (1, 3, *INPUT), dtype=torch.uint8)
+    frame = (frame.float() - 128) / 128
+    expected = fixed(frame)
+    for backend in ("onnxruntime", "openvino"):
+        actual = load_runtime(backend, tmp_path / "model.onnx", 1).run(frame.numpy())
+        for a, b in zip(expected, actual, strict=True):
+            assert len(a.unique()) > 50  # alive
+            np.testing.assert_allclose(b, a.numpy(), rtol=1e-5, atol=1e-6)

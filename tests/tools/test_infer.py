@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-import ganet_mm  # noqa: F401
+from ganet_mm import model_zoo
 from ganet_mm.evaluation.lines_file import read_lines_file
 from ganet_mm.registry import MODELS
 
@@ -95,6 +96,64 @@ def test_a_folder_gives_drawings_lines_and_json(infer, files, pictures, tmp_path
     printed = capsys.readouterr().out
     total = sum(len(frame["lanes"]) for frame in content["frames"])
     assert f"3 frames, {total} lanes, " in printed and "frames/s" in printed
+
+
+@pytest.fixture
+def zoo(files, tmp_path, monkeypatch):
+    """A zoo with that model; its exported file is none that could run."""
+    folder = tmp_path / "zoo"
+    folder.mkdir()
+    Config.fromfile(files[0]).dump(folder / "tiny.json")
+    shutil.copy(files[1], folder / "tiny.pth")
+    (folder / "tiny_int8.onnx").write_bytes(b"")
+    (folder / "metafile.yml").write_text("Models: [{Name: tiny}]")
+    monkeypatch.setattr(model_zoo, "FOLDER", folder)
+    return folder
+
+
+def test_the_shipped_weights_need_no_config(infer, zoo, pictures, tmp_path, capsys):
+    options = ("--backend", "torch", "--out-dir", tmp_path / "out", "--json", tmp_path / "f.json")
+    assert infer(pictures, *options) == 0
+    assert len(names(tmp_path / "out")) == 3
+    content = json.loads((tmp_path / "f.json").read_text())
+    assert (content["config"], Path(content["weights"]).name) == (None, "tiny.pth")
+    assert "tiny.pth on torch" in capsys.readouterr().out
+    assert infer(pictures / "last.png", *options, "--model", "tiny") == 0
+    with pytest.raises(ValueError, match="'huge'; there are tiny"):
+        infer(pictures / "last.png", *options, "--model", "huge")
+
+
+def test_settings_of_a_shipped_config_can_be_overridden(infer, zoo, pictures, tmp_path):
+    found = tmp_path / "found.json"
+    options = ("--backend", "torch", "--no-draw", "--json", found)
+    setting = ("--cfg-options", "model.head.decoder.min_points=1000")
+    assert infer(pictures / "last.png", *options, *setting) == 0
+    assert json.loads(found.read_text())["frames"][0]["lanes"] == []
+
+
+def test_the_names_are_listed(infer, zoo, capsys):
+    with pytest.raises(SystemExit) as stop:
+        infer("--list-models")
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == "tiny\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["best.pth", "a.jpg"], "'best.pth' needs its config before it"),
+        (["a.py", "a.jpg"], "after config 'a.py' come its weights"),
+        (["a.py"], "after config 'a.py' come its weights"),
+        (["a.py", "best.pth"], "no input"),
+        (["a.py", "best.pth", "a.jpg", "--model", "tiny"], "there is no name to give"),
+        ([], "INPUT"),
+    ],
+)
+def test_what_is_missing_before_the_inputs_is_said(infer, words, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        infer(*words)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_without_drawings_only_the_json_is_written(infer, files, pictures, tmp_path):

@@ -6,12 +6,25 @@ import runpy
 import shutil
 
 import pytest
+import torch
+from mmengine.config import Config
 
 
 def test_each_stage_leaves_its_checkpoint(trained):
     assert trained.best("float").stat().st_size > 4e6
     assert trained.best("qat").stat().st_size > 4e6
     assert len(list((trained.work / "calibration").glob("*/model_ptq.pth"))) == 1
+
+
+def test_amp_trains_on_the_cpu_too(trained, tmp_path):
+    trained.run(
+        "train.py", trained.config, "--amp", "--work-dir", tmp_path, "--cfg-options",
+        "train_cfg.max_epochs=1",
+    )  # fmt: skip
+    config = Config.fromfile(tmp_path / "float" / "toy.py")
+    assert config.optim_wrapper.type == "CpuAmpOptimWrapper"
+    state = torch.load(tmp_path / "float" / "epoch_1.pth", weights_only=True)["state_dict"]
+    assert {v.dtype for v in state.values() if v.is_floating_point()} == {torch.float32}
 
 
 def test_quantized_stages_start_from_the_best_float_weights(trained):
@@ -28,7 +41,7 @@ def test_tensorboard_gets_losses_rates_scores_and_pictures(trained):
     scalars = accumulator.Tags()["scalars"]
     for key in ("loss", "loss_kpts_cls", "loss_pts_offset", "loss_int_offset", "lr"):
         assert any(tag.split("/")[-1] == key for tag in scalars), key
-    for key in ("culane/F1@50", "culane/F1@75", "culane/F1@50_normal"):
+    for key in ("culane/F1@50", "culane/F1@75", "culane_by_category/F1@50_normal"):
         assert any(tag.endswith(key) for tag in scalars), key
     assert accumulator.Tags()["images"]
 

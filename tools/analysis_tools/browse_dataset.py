@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
+from ganet_mm.engine.config_file import read_config
 from ganet_mm.registry import DATASETS, TASK_UTILS
 from ganet_mm.visualization.drawing import (
     draw_lanes,
@@ -108,11 +109,9 @@ def frames(dataset, index: int, steps: list[int], seed: int) -> Iterator[tuple[i
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    init_default_scope(cfg.get("default_scope", "ganet_mm"))
     try:
+        cfg = read_config(args.config, args.cfg_options)
+        init_default_scope(cfg.get("default_scope", "ganet_mm"))
         loader = cfg.get(f"{args.split}_dataloader")
         if loader is None:
             raise ValueError(f"{args.config}: has no {args.split}_dataloader")

@@ -6,12 +6,12 @@ import argparse
 
 import torch
 from mmengine.analysis import FlopAnalyzer
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from ganet_mm.engine.config_file import read_config
 from ganet_mm.models import GaNetNeck, MixVarGENet
 from ganet_mm.registry import MODELS
 
@@ -31,7 +31,10 @@ def parse_args() -> argparse.Namespace:
 
 def build_model(config: str, shape: list[int] | None) -> nn.Module:
     """The config's float model in eval mode, for another input size if ``shape`` is given."""
-    cfg = Config.fromfile(config)
+    try:
+        cfg = read_config(config)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
     if "model" not in cfg:
         raise SystemExit(f"{config} has no `model`: give the config of a float model")
     init_default_scope(cfg.get("default_scope", "ganet_mm"))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import sys
+from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config, DictAction
@@ -20,7 +22,8 @@ from rich.progress import track
 from rich.table import Table
 
 from ganet_mm.engine.checkpoints import build_model
-from ganet_mm.files import write_json
+from ganet_mm.engine.config_file import read_config
+from ganet_mm.files import write_bytes, write_json
 from ganet_mm.quantization.sensitivity import LayerCost, SensitivityStudy
 from ganet_mm.registry import DATASETS
 
@@ -82,21 +85,23 @@ def draw(study: SensitivityStudy, costs: list[LayerCost], path: str) -> None:
     rows = range(len(costs))
     left.barh(rows, [cost.error_alone for cost in costs])
     left.set_yticks(rows, [cost.name for cost in costs], fontsize="x-small")
+    left.margins(y=0.01)
     left.invert_yaxis()
     left.set_xlabel("error of the maps, this layer quantized alone")
     right.barh(rows, [study.all_error - cost.error_without for cost in costs], color="tab:green")
     right.axvline(0, color="black", linewidth=0.8)
     right.set_xlabel(f"error saved by leaving it float (of {study.all_error:.3f})")
-    figure.savefig(path, dpi=120)
+    right.locator_params(axis="x", nbins=5)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=Path(path).suffix.lstrip(".") or "png", dpi=120)
+    write_bytes(path, buffer.getvalue())
 
 
 def main() -> None:
     args = parse_args()
     console = Console()
     try:
-        cfg = Config.fromfile(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.config, args.cfg_options)
         study = load_study(cfg, args)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")

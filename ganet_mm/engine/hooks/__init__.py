@@ -1,3 +1,13 @@
+from .checkpoint_hook import CheckpointHook
+from .early_stopping_hook import EarlyStoppingHook
+from .ema_hook import EMAHook
 from .lane_visualization_hook import LaneVisualizationHook
+from .report_hook import ReportHook
 
-__all__ = ["LaneVisualizationHook"]
+__all__ = [
+    "CheckpointHook",
+    "EMAHook",
+    "EarlyStoppingHook",
+    "LaneVisualizationHook",
+    "ReportHook",
+]

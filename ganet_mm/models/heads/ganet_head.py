@@ -102,9 +102,9 @@ class GaNetHead(BaseModule):
 
     def predict_by_feat(
         self,
-        kpts_logits: Tensor,
-        pts_offset: Tensor,
-        int_offset: Tensor,
+        kpts_logits: Tensor | np.ndarray,
+        pts_offset: Tensor | np.ndarray,
+        int_offset: Tensor | np.ndarray,
         batch_data_samples: Sequence[LaneDataSample],
     ) -> list[LaneDataSample]:
         """Decodes the maps and writes ``pred_lanes`` and ``pred_scores`` on every sample.
@@ -147,10 +147,11 @@ def _make_branch(in_channels: int, feat_channels: int, out_channels: int) -> nn.
 
 def _collect_metainfo(batch_data_samples: Sequence[LaneDataSample], key: str) -> np.ndarray:
     """Array (B, 2) of the metainfo ``key``."""
-    for sample in batch_data_samples:
-        if key not in sample.metainfo:
+    values = [sample.get(key) for sample in batch_data_samples]
+    for sample, value in zip(batch_data_samples, values, strict=True):
+        if value is None:
             raise KeyError(
                 f"data sample of {sample.metainfo.get('img_path', 'an unnamed picture')} has no "
                 f"'{key}' in its metainfo: add it to meta_keys of PackLaneInputs"
             )
-    return np.asarray([sample.metainfo[key] for sample in batch_data_samples], np.float64)
+    return np.asarray(values, np.float64)

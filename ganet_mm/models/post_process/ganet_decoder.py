@@ -67,7 +67,7 @@ class GaNetDecoder:
             0..1, the mean confidence of the lane's keypoints.
         """
         image, cells, starts, refined, confidence = self._keypoints(
-            torch.as_tensor(kpts_logits), torch.as_tensor(pts_offset), torch.as_tensor(int_offset)
+            _as_array(kpts_logits), _as_array(pts_offset), _as_array(int_offset)
         )
         lane, owners = self._associate(image, cells, starts, len(kpts_logits))
         member = lane >= 0
@@ -83,34 +83,28 @@ class GaNetDecoder:
         batch_lanes: list[list[tuple[np.ndarray, float]]] = [[] for _ in kpts_logits]
         length = np.bincount(lane, minlength=len(owners))
         end = length.cumsum()
-        for own in np.flatnonzero(length >= 2):  # one row only is no line
+        for own in (length >= 2).nonzero()[0]:  # one row only is no line
             own_points = points[end[own] - length[own] : end[own]]
             batch_lanes[owners[own]].append((own_points, float(score[own])))
         return batch_lanes
 
     def _keypoints(
-        self, kpts_logits: Tensor, pts_offset: Tensor, int_offset: Tensor
+        self, kpts_logits: np.ndarray, pts_offset: np.ndarray, int_offset: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         """All keypoints by image, then column, then row.
-
-        In numpy also for maps on a GPU, which are copied: a frame's are 80 kB, and a score of
-        torch's operators, each on next to nothing, takes longer.
 
         Returns:
             int64 arrays: image index (K,), cell (K, 2); float64 arrays: predicted start (K, 2),
             refined position (K, 2), confidence (K,).
         """
-        heat = clamped_sigmoid(kpts_logits.detach().float().cpu())[:, 0].numpy()
+        heat = clamped_sigmoid(torch.from_numpy(kpts_logits)).numpy()[:, 0]
         is_keypoint = heat > self.kpt_thr
         left, right = heat[..., :-1], heat[..., 1:]
         is_keypoint[..., :-1] &= left >= right
         is_keypoint[..., 1:] &= right >= left
         image, column, row = is_keypoint.transpose(0, 2, 1).nonzero()
-        cells = np.stack([column, row], axis=1)
-        to_start, to_point = (
-            offset.detach().float().cpu().numpy()[image, :, row, column]
-            for offset in (pts_offset, int_offset)
-        )
+        cells = np.array((column, row)).T.copy()
+        to_start, to_point = (offset[image, :, row, column] for offset in (pts_offset, int_offset))
         confidence = heat[image, row, column].astype(np.float64)
         return image, cells, cells + to_start, cells + to_point, confidence
 
@@ -123,9 +117,10 @@ class GaNetDecoder:
         roots, and would be between all of the batch's.
         """
         is_root = starts[:, 1] - cells[:, 1] < self.root_thr
-        lane = np.full(len(cells), -1)
+        lane = np.empty(len(cells), np.int64)
+        lane.fill(-1)
         owners: list[int] = []
-        bounds = np.searchsorted(image, np.arange(batch_size + 1))
+        bounds = image.searchsorted(np.arange(batch_size + 1))
         for index in range(batch_size):
             own = slice(bounds[index], bounds[index + 1])
             centres = group_roots(cells[own][is_root[own]], self.cluster_thr)
@@ -134,3 +129,11 @@ class GaNetDecoder:
                 lane[own] = np.where(group >= 0, group + len(owners), -1)
                 owners += [index] * len(centres)
         return lane, np.array(owners, np.int64)
+
+
+def _as_array(maps: Tensor | np.ndarray) -> np.ndarray:
+    """float32 in the CPU's memory. Maps on a GPU are copied: a frame's are 80 kB, and decoding
+    them there, by a score of operators on next to nothing, takes longer."""
+    if isinstance(maps, Tensor):
+        maps = maps.detach().cpu().float().numpy()
+    return maps.astype(np.float32, copy=False)

@@ -32,8 +32,8 @@ def group_roots(roots: np.ndarray, cluster_thr: float) -> np.ndarray:
         leader = leader[leader]
     is_opener = leader == np.arange(len(roots))
     group = (is_opener.cumsum() - 1)[leader]
-    sums = np.stack([np.bincount(group, axis) for axis in roots.T], axis=1)
-    return np.trunc(sums / np.bincount(group)[:, None])
+    sums = np.array([np.bincount(group, axis) for axis in roots.T])
+    return np.trunc(sums / np.bincount(group)).T.copy()
 
 
 def assign_to_centres(starts: np.ndarray, centres: np.ndarray, cluster_thr: float) -> np.ndarray:
@@ -75,8 +75,10 @@ def merge_row_bands(
     band = np.floor(points[:, 1])
     order = np.lexsort((-band, lane))
     band, lane = band[order], lane[order]
-    is_new = (band[1:] != band[:-1]) | (lane[1:] != lane[:-1])
-    first = np.flatnonzero(np.append(True, is_new))
+    is_first = np.empty(len(band), bool)
+    is_first[0] = True
+    is_first[1:] = (band[1:] != band[:-1]) | (lane[1:] != lane[:-1])
+    first = is_first.nonzero()[0]
     weight = confidence[order, None]
     total = np.add.reduceat(weight, first)
     return np.add.reduceat(weight * points[order], first) / total, lane[first]
