@@ -3,18 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-CATEGORIES = (
-    "normal",
-    "crowd",
-    "hlight",
-    "shadow",
-    "noline",
-    "arrow",
-    "curve",
-    "cross",
-    "night",
-)
-"""CULane's categories in the order of its ``list/test_split`` files."""
+from ..culane import CATEGORIES
 
 
 @dataclass(frozen=True)
