@@ -15,7 +15,15 @@ import numpy as np
 from mmengine.logging import print_log
 
 from .machine import this_machine
-from .onnx_file import INPUT_NAME, METADATA_KEY, OUTPUT_NAMES, damaged, parse_metadata
+from .onnx_file import (
+    INPUT_NAME,
+    METADATA_KEY,
+    OUTPUT_NAMES,
+    damaged,
+    load_onnx,
+    parse_metadata,
+)
+from .onnx_passes import store_weights_unsigned
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -38,6 +46,9 @@ class Runtime(Protocol):
 
 class OnnxRuntime:
     """onnxruntime on the CPU.
+
+    On a processor that would cut sums of a file's int8 weights (see :mod:`.machine`) the weights
+    are stored unsigned on loading.
 
     Args:
         path: An ``.onnx`` file made by tools/export.py.
@@ -68,17 +79,27 @@ class OnnxRuntime:
             self._folder = tempfile.TemporaryDirectory()  # lives as long as the runtime
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(self._folder.name) / "layers")
-        try:
-            self.session = onnxruntime.InferenceSession(
-                str(_existing(path)),
+
+        def session(model: str | bytes) -> onnxruntime.InferenceSession:
+            return onnxruntime.InferenceSession(
+                model,
                 options,
                 providers=["CPUExecutionProvider"],
                 disabled_optimizers=["WeightBiasQuantization"],  # float layers stay float
             )
+
+        try:
+            self.session = session(str(_existing(path)))
         except (InvalidProtobuf, InvalidGraph, Fail) as error:
             raise damaged(path, "ONNX") from error
         stored = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         self.metadata = parse_metadata(stored, str(path))
+        if cuts_sums(self.metadata):
+            # What `--target avx2` writes: the same numbers, multiplied exactly here.
+            model = load_onnx(path)
+            store_weights_unsigned(model)
+            self.session = session(model.SerializeToString())
+            self.metadata |= dict(weights="uint8", saturating=False)
 
     def run(
         self, batch: np.ndarray, outputs: Sequence[str] = OUTPUT_NAMES
@@ -155,27 +176,9 @@ class OpenVinoRuntime:
 RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVinoRuntime}
 
 
-def warn_of_saturation(metadata: dict, name: str, machine: str | None = None) -> bool:
-    """Warns when this machine would cut sums that the file's weights can make.
-
-    Args:
-        metadata: Of the file.
-        name: The file's name.
-        machine: See :func:`.machine.this_machine`; None asks it.
-
-    Returns:
-        Whether it warned.
-    """
-    saturates = metadata.get("saturating", False) and (machine or this_machine()) == "avx2"
-    if saturates:
-        print_log(
-            f"{name} has 8 bit signed weights, and this processor (AVX2 without VNNI) cuts sums of "
-            "their products: lanes may differ from the checkpoint's. Export with --target avx2 for "
-            "onnxruntime, or train with 7 bit weights (w_qscheme bit=7), which OpenVINO takes too",
-            "current",
-            logging.WARNING,
-        )
-    return saturates
+def cuts_sums(metadata: dict) -> bool:
+    """Whether this processor would cut sums that a file's weights can make."""
+    return metadata.get("saturating", False) and this_machine() == "avx2"
 
 
 def choose_backend(path: str | Path, backend: str | None = None) -> str:
@@ -224,7 +227,14 @@ def load_runtime(backend: str | None, path: str | Path, threads: int = 0) -> Run
             "current",
             logging.WARNING,
         )
-    warn_of_saturation(runtime.metadata, str(path))
+    if cuts_sums(runtime.metadata):
+        print_log(
+            f"{path} has 8 bit signed weights, and this processor (AVX2 without VNNI) cuts sums of "
+            "their products: lanes may differ from the checkpoint's. Use onnxruntime, or train "
+            "with 7 bit weights (w_qscheme bit=7)",
+            "current",
+            logging.WARNING,
+        )
     return runtime
 
 

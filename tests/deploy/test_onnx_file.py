@@ -13,7 +13,7 @@ from ganet_mm.deploy.machine import can_saturate
 from ganet_mm.deploy.onnx_file import METADATA_KEY, export_onnx, read_metadata
 from ganet_mm.deploy.onnx_passes import signed_weights
 from ganet_mm.deploy.operators import executed_operators
-from ganet_mm.deploy.runtimes import OnnxRuntime, load_runtime, warn_of_saturation
+from ganet_mm.deploy.runtimes import OnnxRuntime, cuts_sums, load_runtime
 from ganet_mm.quantization.freeze import freeze
 
 INPUT = (96, 192)
@@ -70,12 +70,26 @@ def test_unsigned_weights_give_the_same_maps(quantized, tmp_path):
         export_onnx(graph, INPUT, path, {}, "arm")
 
 
-def test_a_file_whose_sums_this_machine_cuts_is_warned_of():
-    metadata = dict(saturating=True)
-    assert warn_of_saturation(metadata, "model.onnx", "avx2")
-    assert not warn_of_saturation(metadata, "model.onnx", "vnni")
-    assert not warn_of_saturation(dict(saturating=False), "model.onnx", "avx2")
-    assert not warn_of_saturation({}, "float.onnx", "avx2")
+@pytest.mark.parametrize("machine", ["vnni", "avx2"])
+def test_a_processor_that_cuts_sums_gets_unsigned_weights(exported, monkeypatch, machine):
+    path, _ = exported
+    batch = np.random.default_rng(0).integers(-128, 128, (1, 3, *INPUT)).astype(np.float32) / 128
+    expected = OnnxRuntime(path).run(batch)
+    monkeypatch.setattr("ganet_mm.deploy.runtimes.this_machine", lambda: machine)
+    runtime = load_runtime("onnxruntime", path)
+    assert runtime.metadata["weights"] == {"vnni": "int8", "avx2": "uint8"}[machine]
+    assert not cuts_sums(runtime.metadata)
+    for a, b in zip(expected, runtime.run(batch), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_cuts_sums(monkeypatch):
+    monkeypatch.setattr("ganet_mm.deploy.runtimes.this_machine", lambda: "avx2")
+    assert cuts_sums(dict(saturating=True))
+    assert not cuts_sums(dict(saturating=False))
+    assert not cuts_sums({})  # a float file
+    monkeypatch.setattr("ganet_mm.deploy.runtimes.this_machine", lambda: "vnni")
+    assert not cuts_sums(dict(saturating=True))
 
 
 def test_weights_are_stored_as_integers(exported):
