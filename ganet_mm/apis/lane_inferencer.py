@@ -15,6 +15,7 @@ from mmengine.infer import BaseInferencer
 from mmengine.registry import init_default_scope
 
 from .. import model_zoo
+from ..cores import allowed_cores
 from ..engine import checkpoints
 from ..registry import INFERENCERS, MODELS, VISUALIZERS
 from ..structures import LaneDataSample
@@ -22,7 +23,7 @@ from ..visualization import LaneVisualizer
 from .background import InOrder, read_ahead
 from .inputs import Frame, Input, Source, UnreadableInputError, expand_inputs
 from .inputs import read_frames as _read_frames
-from .model_files import check_backend, check_device, choose_backend, choose_files, cores
+from .model_files import check_backend, check_device, choose_backend, choose_files
 from .outputs import OutputFolder
 from .picture_pipeline import PicturePipeline
 from .progress import FrameProgress
@@ -310,7 +311,7 @@ class LaneInferencer(BaseInferencer):
         if self.backend == "torch":
             return checkpoints.build_model(cfg, weights, device=device)
         model = checkpoints.model_config(cfg, weights, backend=self.backend)
-        return MODELS.build(dict(model, threads=max(1, cores() - 1))).eval()
+        return MODELS.build(dict(model, threads=max(1, allowed_cores() - 1))).eval()
 
     def _init_pipeline(self, cfg: ConfigDict) -> PicturePipeline:
         dataset = cfg.test_dataloader.dataset

@@ -91,8 +91,3 @@ def choose_backend(weights: str, backend: str | None) -> str:
         f"'{weights}' is a checkpoint, which only backend 'torch' runs; make an .onnx file "
         "of it first: `python tools/export.py CONFIG CKPT --out model_int8.onnx`"
     )
-
-
-def cores() -> int:
-    """Processor cores that the process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from mmengine.logging import print_log
 
+from ..cores import allowed_cores
 from .machine import this_machine
 from .onnx_file import (
     INPUT_NAME,
@@ -71,7 +71,7 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         # Left to itself onnxruntime takes a thread a core of the machine and pins them there, past
         # the cores that `taskset` or a container allows.
-        options.intra_op_num_threads = threads or _allowed_cores()
+        options.intra_op_num_threads = threads or allowed_cores()
         options.log_severity_level = 3
         if optimized_path is not None:
             options.optimized_model_filepath = str(optimized_path)
@@ -199,11 +199,6 @@ def choose_backend(path: str | Path, backend: str | None = None) -> str:
     if is_ir and backend != "openvino":
         raise ValueError(f"{path} is OpenVINO's IR, which backend {backend} does not read")
     return backend
-
-
-def _allowed_cores() -> int:
-    """Cores that this process may use; 0, a runtime's own choice, where the system does not say."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 
 
 def load_runtime(backend: str | None, path: str | Path, threads: int = 0) -> Runtime:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganet_mm.cores import allowed_cores
 from ganet_mm.files import write_json
 
 from .culane_folders import list_files, score_folders, scores_dict, with_mf1_thresholds
@@ -46,7 +46,7 @@ def run_eval_culane(
     shown = check_iou_thrs(iou_thr)
     thresholds = with_mf1_thresholds(shown) if mf1 else shown
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        workers = allowed_cores()
     if workers < 0:
         raise ValueError(f"--workers must be 0 or more, not {workers}.")
     if out is not None and not Path(out).absolute().parent.is_dir():

@@ -22,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ganet_mm.cores import allowed_cores
 from ganet_mm.datasets import packing
 from ganet_mm.datasets.culane import is_culane, total_warnings
 from ganet_mm.datasets.lmdb_store import LmdbReader
@@ -40,8 +41,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--workers",
         type=int,
-        default=4,
-        help="reading threads, or processes of --verify (default 4)",
+        # More threads than cores get in each other's way: on two cores four took twice as long as
+        # two (benchmarks/data.py --workers).
+        default=min(4, allowed_cores()),
+        help="reading threads, or processes of --verify (default: one a core, at most 4)",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on with an unfinished pack, if there is one"
