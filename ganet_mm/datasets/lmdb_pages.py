@@ -69,7 +69,8 @@ def record_places(descriptor: int, page_size: int, transaction: int, count: int)
         nodes, index = nodes[known], index[known]
         places[index, 0] = nodes["page"].astype(np.int64) * page_size + _PAGE.size
         places[index, 1] = nodes["low"] | nodes["high"].astype(np.int64) << 16
-    places[places.sum(axis=1) > size] = 0
+    # A value that an empty one replaced keeps its pages, and nothing is to be read there.
+    places[(places.sum(axis=1) > size) | (places[:, 1] == 0)] = 0
     return places
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ganet_mm.datasets.lmdb_pages import record_places
@@ -69,6 +69,7 @@ step = st.lists(st.tuples(st.integers(0, 400), sizes), max_size=60)
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(step, min_size=1, max_size=5), st.integers(0, 99))
+@example([[(0, 4096), (0, 0)]], 0)  # an empty value in the pages of the one before
 def test_places_are_lmdbs_own(steps, seed):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a")
