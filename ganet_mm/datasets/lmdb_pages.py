@@ -3,9 +3,7 @@
 LMDB gives a value as memory of a map of the file. The system fills such memory a page fault at a
 time and reads ahead far beyond the value (as much as the disk's ``read_ahead_kb`` says, which may
 be megabytes), or, told not to, page by page. One read of the very bytes does neither, which counts
-when the set is larger than the page cache. 600 of 3000 records (620 MB) in random order, frames a
-second from a disk that reads ahead 8 MB: map 965, map without read-ahead 215, this 2441, JPEG files
-1968; cached 11 300, 5700, 14 900 and 11 300. ``benchmarks/data.py`` compares map, this and files.
+when the set is larger than the page cache. ``benchmarks/data.py`` compares map, this and files.
 
 Layout of the file: LMDB 0.9's ``mdb.c``, "Page Format" (data version 1, 64 bits, little-endian).
 Pages 0 and 1 are meta pages, of which the one with the later transaction holds; its tree's leaves

@@ -26,12 +26,11 @@ class CameraDataPreprocessor(LaneDataPreprocessor):
         super().__init__(input_size)
         self.layout = layout
 
-    def forward(self, data: dict, training: bool = False) -> dict:
-        """As :class:`.LaneDataPreprocessor`, with frames of ``layout`` as inputs."""
-        checked = super().forward(data, training)
-        pictures = [picture.permute(1, 2, 0).cpu().numpy() for picture in data["inputs"]]
+    def convert(self, batch: torch.Tensor) -> torch.Tensor:
+        """Pictures uint8 (B, 3, H, W) to frames of ``layout``, see :func:`.camera.camera_frame`."""
+        pictures = batch.permute(0, 2, 3, 1).cpu().numpy()
         frames = [torch.from_numpy(camera_frame(picture, self.layout)) for picture in pictures]
-        return dict(inputs=torch.cat(frames), data_samples=checked["data_samples"])
+        return torch.cat(frames)
 
 
 @MODELS.register_module()

@@ -59,7 +59,7 @@ def test_unsigned_weights_give_the_same_maps(quantized, tmp_path):
         maps[target] = OnnxRuntime(path, 1).run(frame)
         signed = any(can_saturate(weight) for weight in signed_weights(model))
         assert signed == (target == "vnni")
-        metadata = OnnxRuntime(path).metadata
+        metadata = read_metadata(model, str(path))
         assert metadata["target"] == target
         assert metadata["weights"] == ("int8" if signed else "uint8")
         assert metadata["saturating"] == signed
@@ -70,14 +70,15 @@ def test_unsigned_weights_give_the_same_maps(quantized, tmp_path):
         export_onnx(graph, INPUT, path, {}, "arm")
 
 
-@pytest.mark.parametrize("machine", ["vnni", "avx2"])
-def test_a_processor_that_cuts_sums_gets_unsigned_weights(exported, monkeypatch, machine):
+def test_a_processor_that_cuts_sums_gets_unsigned_weights(exported, monkeypatch):
     path, _ = exported
     batch = np.random.default_rng(0).integers(-128, 128, (1, 3, *INPUT)).astype(np.float32) / 128
-    expected = OnnxRuntime(path).run(batch)
-    monkeypatch.setattr("ganet_mm.deploy.runtimes.this_machine", lambda: machine)
+    expected = OnnxRuntime(path).run(batch)  # exact on any processor
+    monkeypatch.setattr("ganet_mm.deploy.runtimes.this_machine", lambda: "vnni")
+    assert OnnxRuntime(path).metadata["weights"] == "int8"
+    monkeypatch.setattr("ganet_mm.deploy.runtimes.this_machine", lambda: "avx2")
     runtime = load_runtime("onnxruntime", path)
-    assert runtime.metadata["weights"] == {"vnni": "int8", "avx2": "uint8"}[machine]
+    assert runtime.metadata["weights"] == "uint8"
     assert not cuts_sums(runtime.metadata)
     for a, b in zip(expected, runtime.run(batch), strict=True):
         np.testing.assert_array_equal(a, b)

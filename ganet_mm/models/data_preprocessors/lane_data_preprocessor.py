@@ -49,7 +49,11 @@ class LaneDataPreprocessor(BaseDataPreprocessor):
         for index, picture in enumerate(inputs):
             self._check(picture, index, data_samples)
         batch = inputs if isinstance(inputs, Tensor) else torch.stack(list(inputs))
-        return dict(inputs=(self.to_yuv(batch).float() - 128) / 128, data_samples=data_samples)
+        return dict(inputs=self.convert(batch), data_samples=data_samples)
+
+    def convert(self, batch: Tensor) -> Tensor:
+        """Pictures uint8 (B, 3, H, W) to the network's input float32 (B, 3, H, W)."""
+        return (self.to_yuv(batch).float() - 128) / 128
 
     def _check(self, picture: Tensor, index: int, data_samples: Sequence | None) -> None:
         expected = (3, *self.input_size)
