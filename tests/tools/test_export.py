@@ -2,6 +2,7 @@ import runpy
 
 import pytest
 
+from ganet_mm.deploy.machine import this_machine
 from ganet_mm.deploy.runtimes import OnnxRuntime
 
 
@@ -24,13 +25,15 @@ def export(monkeypatch, capsys, trained):
 
 
 @pytest.mark.parametrize("layout", ["normalized", "nv12"])
-def test_both_runtimes_give_the_checkpoints_lanes(export, tmp_path, layout):
+def test_the_runtimes_give_the_checkpoints_lanes(export, tmp_path, layout):
     printed, status = export("--out", tmp_path / "model.onnx", "--input", layout)
     assert status == 0
-    for backend in ("onnxruntime", "openvino"):
+    # Without VNNI the file has uint8 weights, which are onnxruntime's alone.
+    backends = ("onnxruntime", "openvino") if this_machine() == "vnni" else ("onnxruntime",)
+    for backend in backends:
         assert f"in {backend} against" in printed
-    assert printed.count("frames with the same lanes: 100.00%") == 2
-    assert printed.count("100.000%") == 6  # three maps in each
+    assert printed.count("frames with the same lanes: 100.00%") == len(backends)
+    assert printed.count("100.000%") == 3 * len(backends)  # three maps in each
     assert OnnxRuntime(tmp_path / "model.onnx").metadata["input"] == layout
 
 
