@@ -13,7 +13,7 @@ EXIT_STATUS = 128 + signal.SIGINT
 
 @contextmanager
 def one_line_on_interrupt(message: str) -> Iterator[None]:
-    """Runs the block; on Ctrl-C prints ``interrupted; <message>`` and exits with status 130.
+    """Runs the work of a process; on Ctrl-C prints ``interrupted; <message>`` and exits with 130.
 
     The block is left by ``KeyboardInterrupt``, so its ``finally`` clauses run. Processes that are
     forked inside (data loaders, which get the terminal's signal too) leave the signal to this one,
@@ -21,7 +21,8 @@ def one_line_on_interrupt(message: str) -> Iterator[None]:
     ignored.
 
     A tool's imports take seconds; until it gets here it has a handler of its own, see
-    ``tools/train.py``. That one is back when the block is done.
+    ``tools/train.py``. Behind the block the signal is ignored: what was to be done is done, torch
+    takes a second to leave, and the interpreter would die of a signal in the middle of that.
 
     Args:
         message: What is whole and how to go on.
@@ -35,18 +36,16 @@ def one_line_on_interrupt(message: str) -> Iterator[None]:
             pressed = True
             raise KeyboardInterrupt
 
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, handler)
     try:
         yield
     except BaseException:
         if not pressed:  # an error made of the interrupt, by an import for example, is one too
             raise
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one must not break into the exit
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one must not break into this
         sys.stdout.flush()
         print(f"\ninterrupted; {message}", file=sys.stderr, flush=True)
         sys.exit(EXIT_STATUS)
     finally:
-        if not pressed:
-            signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -41,16 +43,34 @@ def test_an_error_made_of_the_interrupt_is_one(capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_other_errors_and_the_end_pass(capsys):
+def test_other_errors_pass(capsys):
     with pytest.raises(ValueError, match="wrong"), one_line_on_interrupt("all is whole"):
         raise ValueError("wrong")
     with pytest.raises(SystemExit) as stopped, one_line_on_interrupt("all is whole"):
         raise SystemExit("error: wrong")
     assert stopped.value.code == "error: wrong"
-    with one_line_on_interrupt("all is whole"):
-        pass
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert capsys.readouterr().err == ""
+
+
+EXITING = """
+import os, signal
+from ganet_mm.engine.interruption import one_line_on_interrupt
+
+class Press:
+    \"\"\"Deleted with its module, when the interpreter has given its signal handlers back.\"\"\"
+    def __del__(self, kill=os.kill, process=os.getpid(), number=signal.SIGINT):
+        kill(process, number)
+
+press = Press()
+with one_line_on_interrupt("all is whole"):
+    print("done")
+"""
+
+
+def test_an_exit_is_not_broken_into():
+    """The work is done, so its status is; torch takes a second to leave."""
+    done = subprocess.run([sys.executable, "-c", EXITING], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 def test_an_ignored_signal_stays_ignored():
