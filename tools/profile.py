@@ -49,7 +49,7 @@ def main() -> None:
 
     from rich.console import Console
 
-    from ganet_mm.deploy.openvino_ir import compile_for_openvino
+    from ganet_mm.deploy.openvino_cache import compile_for_openvino
     from ganet_mm.deploy.profile_report import draw, layers_table, summary_table
     from ganet_mm.deploy.profiling import profile_file
     from ganet_mm.files import write_bytes

@@ -69,24 +69,3 @@ def write_ir(path: str | Path, out: str | Path) -> Path:
         for left in (partial, partial.with_suffix(".bin")):
             left.unlink(missing_ok=True)
     return out
-
-
-def compile_for_openvino(path: str | Path, folder: str | Path, threads: int = 0) -> list[Path]:
-    """Writes a file's IR and its compiled model, which OpenVINO takes from there the next time.
-
-    Args:
-        path: An ``.onnx`` file made by tools/export.py.
-        folder: Where to write; made if need be.
-        threads: Threads the model is compiled for; 0 lets OpenVINO choose.
-
-    Returns:
-        The IR's .xml, and the cache's files (.blob) that are new.
-    """
-    from .runtimes import OpenVinoRuntime
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    ir = write_ir(path, folder / f"{Path(path).stem}.xml")
-    before = set(folder.glob("*.blob"))
-    OpenVinoRuntime(ir, threads, cache_dir=folder)
-    return [ir, *sorted(set(folder.glob("*.blob")) - before)]

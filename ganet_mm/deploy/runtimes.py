@@ -24,6 +24,7 @@ from .onnx_file import (
     parse_metadata,
 )
 from .onnx_passes import store_weights_unsigned
+from .openvino_ir import read_for_openvino
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -146,8 +147,6 @@ class OpenVinoRuntime:
             raise ImportError(
                 "backend openvino needs the package openvino: `pip install ganet_mm[openvino]`"
             ) from error
-        from .openvino_ir import read_for_openvino
-
         model, self.metadata = read_for_openvino(_existing(path))
         # On processors with bfloat16 OpenVINO would take it for what is float in the file.
         config: dict = {"INFERENCE_PRECISION_HINT": "f32", "PERF_COUNT": measure_layers}

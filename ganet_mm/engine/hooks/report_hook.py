@@ -5,10 +5,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from mmengine.dist import get_world_size, is_main_process, master_only
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from ...evaluation import CuLaneMetric
@@ -17,7 +16,7 @@ from ...files import read_json, write_bytes, write_json
 from ...registry import HOOKS
 from ...structures import LaneDataSample
 from ...visualization import LaneVisualizer
-from ...visualization.curves import Curve, draw_curves, moving_average
+from ...visualization.curves import draw_curves
 from ...visualization.picture_io import write_picture
 from ...visualization.report import (
     FrameCounts,
@@ -29,12 +28,12 @@ from ...visualization.report import (
     metrics_table,
     worst_frames,
 )
+from ..run_summary import by_epoch, facts, training_panels
 from .lane_visualization_hook import original_picture
 
 FOLDER = "report"
 STATE = "report.json"
 PICTURE_WIDTH = 820
-SMOOTHING = 50  # iterations, as the log's window
 IOU_THRS = (0.5, 0.75)
 
 
@@ -78,9 +77,8 @@ class ReportHook(Hook):
         folder = Path(runner.work_dir)
         (folder / "report.md").unlink(missing_ok=True)
         state = folder / FOLDER / STATE
-        if (
-            runner.iter > 0 and state.is_file()
-        ):  # resumed: what its checkpoint does not know is gone
+        if runner.iter > 0 and state.is_file():
+            # Resumed: what its checkpoint does not know of has not happened.
             earlier = read_json(state)
             self._validations = [v for v in earlier["validations"] if v["iter"] <= runner.iter]
             if earlier["best"] and earlier["best"]["iter"] <= runner.iter:
@@ -129,8 +127,8 @@ class ReportHook(Hook):
     @master_only
     def after_train(self, runner: Runner) -> None:
         if self._best is not None:
-            what = "epoch" if _by_epoch(runner) else "iteration"
-            step = self._best["epoch" if _by_epoch(runner) else "iter"]
+            what = "epoch" if by_epoch(runner) else "iteration"
+            step = self._best["epoch" if by_epoch(runner) else "iter"]
             self._write(
                 runner, Path(runner.work_dir), runner.val_loop, f"validation, {what} {step}"
             )
@@ -192,7 +190,7 @@ class ReportHook(Hook):
         )
         panels = training_panels(runner, self._validations) if self._trained else {}
         if any(panels.values()):
-            x_label = "epoch" if _by_epoch(runner) else "iteration"
+            x_label = "epoch" if by_epoch(runner) else "iteration"
             write_bytes(pictures / "curves.png", draw_curves(panels, x_label, log=("loss",)))
             report.curves = f"{FOLDER}/curves.png"
         for kind, listed in (("worst", report.worst), ("best", report.best)):
@@ -255,76 +253,6 @@ def count_found(found: dict[tuple[int, str], LaneDataSample], dataset) -> list[F
     )
 
 
-def facts(runner: Runner, best_metrics: dict[str, float]) -> list[tuple[str, str]]:
-    """What was run, as the lines at a report's head; ``best_metrics`` are empty for a test."""
-    cfg, hub = runner.cfg, runner.message_hub
-    found = []
-    if cfg.filename:
-        found.append(("config", f"`{Path(cfg.filename).name}`"))
-    if cfg.get("started_from"):
-        found.append(("weights", f"`{cfg.started_from}`"))
-    if cfg.model.get("backend"):
-        found.append(("runtime", str(cfg.model.backend)))
-    if best_metrics:
-        frames = len(runner.train_dataloader.dataset)
-        batch = runner.train_dataloader.batch_size
-        seconds = float(np.nansum(_history(runner, "train/time")))
-        epochs = ""
-        if _by_epoch(runner):
-            epochs = f"{runner.epoch} of {cfg.train_cfg.max_epochs} epochs of {frames} frames; "
-        steps = f"{runner.iter} iterations of {get_world_size()} × {batch} frames"
-        found.append(("training", f"{epochs}{steps} in {_duration(seconds)}"))
-        for name, key in (("best checkpoint", "best_ckpt"), ("last checkpoint", "last_ckpt")):
-            if key in hub.runtime_info:
-                found.append((name, f"`{Path(hub.get_info(key)).name}`"))
-    device = next(runner.model.parameters(), torch.zeros(0)).device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    found += [
-        ("device", f"{name}, PyTorch {torch.__version__}"),
-        ("log", f"`{Path(runner.log_dir).name}/`"),
-    ]
-    return found
-
-
-def training_panels(runner: Runner, validations: list[dict]) -> dict[str, dict[str, Curve]]:
-    """The curves of a training: losses, learning rate, and what its validations gave."""
-    scale = 1 / len(runner.train_dataloader) if _by_epoch(runner) else 1.0
-    losses, rates = {}, {}
-    for key in runner.message_hub.log_scalars:
-        kind, _, name = key.partition("/")
-        if kind != "train" or not (name == "lr" or name.startswith("loss")):
-            continue
-        values = _history(runner, key)
-        x = (np.arange(len(values)) + 1 + runner.iter - len(values)) * scale
-        if name == "lr":
-            rates["lr"] = (x, values)
-        else:
-            losses[name] = (x, moving_average(values, SMOOTHING))
-    x = [validation["iter"] * scale for validation in validations]
-    scores, categories = {}, {}
-    for key in dict.fromkeys(key for v in validations for key in v["metrics"]):
-        values = [validation["metrics"].get(key, np.nan) for validation in validations]
-        name = key.rsplit("/", 1)[-1]
-        if "_" not in name:
-            scores[name] = (x, values)
-        elif name.startswith("F1@"):
-            categories[name.split("_", 1)[1]] = (x, values)
-    return {
-        "loss": losses,
-        "learning rate": rates,
-        "validation": scores,
-        "validation, F1 by category": categories,
-    }
-
-
-def _history(runner: Runner, key: str) -> np.ndarray:
-    buffer = runner.message_hub.log_scalars.get(key)
-    if buffer is None:
-        return np.zeros(0)
-    sums, counts = buffer.data
-    return np.asarray(sums, np.float64) / np.maximum(counts, 1)
-
-
 def _improves(runner: Runner, metrics: dict[str, float]) -> bool:
     """Whether a validation's checkpoint is about to become the best; True if none is kept."""
     hooks = [h for h in runner.hooks if isinstance(h, CheckpointHook) and h.save_best]
@@ -334,13 +262,3 @@ def _improves(runner: Runner, metrics: dict[str, float]) -> bool:
     name = "best_score" if len(hooks[0].key_indicators) == 1 else f"best_score_{key}"
     best = runner.message_hub.runtime_info.get(name, hooks[0].init_value_map[rule])
     return hooks[0].is_better_than[key](metrics[key], best)
-
-
-def _by_epoch(runner: Runner) -> bool:
-    return isinstance(runner.train_loop, EpochBasedTrainLoop)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

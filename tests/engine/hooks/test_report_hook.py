@@ -7,7 +7,8 @@ import pytest
 
 from ganet_mm.engine.hooks import report_hook
 from ganet_mm.engine.hooks.report_hook import ReportHook
-from ganet_mm.files import read_json
+from ganet_mm.engine.run_summary import training_panels
+from ganet_mm.files import read_json, write_json
 
 HOOKS = {"report": {"type": "ReportHook", "num": 2}}
 
@@ -80,7 +81,7 @@ def test_resume_goes_on_with_the_same_report(make_runner, work, tmp_path):
     later = {"epoch": 3, "iter": 18, "metrics": {"culane/F1@50": 0.99}}
     before["validations"].append(later)
     before["best"].update(later)
-    report_hook.write_json(again / "report/report.json", before)
+    write_json(again / "report/report.json", before)
     second = make_runner(
         HOOKS, work_dir=str(again), resume=True, load_from=str(again / "epoch_2.pth")
     )
@@ -88,7 +89,7 @@ def test_resume_goes_on_with_the_same_report(make_runner, work, tmp_path):
     assert read_json(again / "report/report.json") == state
     line = next(line for line in whole.splitlines() if line.startswith("- training"))
     assert line.rsplit(" in ", 1)[0] in read(again)
-    losses = report_hook.training_panels(second, state["validations"])["loss"]["loss"]
+    losses = training_panels(second, state["validations"])["loss"]["loss"]
     assert list(np.round(losses[0] * 6)) == list(range(1, 25))
 
 
