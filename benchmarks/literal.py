@@ -73,7 +73,7 @@ def decode(
     min_points: int = 10,
 ) -> list[Lane]:
     """One picture's lanes by the rules of ``GaNetDecoder``; maps (C, rows, columns)."""
-    heat = (1 / (1 + np.exp(-kpts_logits[0]))).clip(1e-4, 1 - 1e-4)
+    heat = (1 / (1 + np.exp(-kpts_logits[0].astype(np.float64)))).clip(1e-4, 1 - 1e-4)
     # Only the search for peaks is on whole maps: in loops alone it would take 20 times as long.
     padded = np.pad(heat, ((0, 0), (1, 1)))
     peak = (heat >= padded[:, :-2]) & (heat >= padded[:, 2:]) & (heat > kpt_thr)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ganet_mm.models.losses.lane_fast_focal_loss import PROBABILITY_EPS
+from ganet_mm.models.post_process.ganet_decoder import SURE
 
 PEAKS = "peaks"
-# Logits from here on have one and the same confidence, and are equal to the decoder.
-SURE = math.log((1 - PROBABILITY_EPS) / PROBABILITY_EPS)
 NO_PEAK = -16.0  # confidence 1e-7: under every threshold
 
 
@@ -24,9 +20,6 @@ def add_peaks(model: onnx.ModelProto, logits: str) -> None:
     :class:`~ganet_mm.models.post_process.ganet_decoder.GaNetDecoder`: what decodes the file reads
     the cells above its threshold and compares no neighbours. The decoder takes this map in place of
     the logits and finds the same lanes.
-
-    The decoder compares confidences in float32, this output logits: two neighbours whose
-    confidences above 0.999 differ by less than float32 holds are two keypoints there and one here.
 
     Args:
         model: Graph with an output float32 (1, 1, h, w).

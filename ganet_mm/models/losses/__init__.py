@@ -1,4 +1,4 @@
 from .ganet_loss import GaNetLoss
-from .lane_fast_focal_loss import LaneFastFocalLoss, clamped_sigmoid
+from .lane_fast_focal_loss import PROBABILITY_EPS, LaneFastFocalLoss
 
-__all__ = ["GaNetLoss", "LaneFastFocalLoss", "clamped_sigmoid"]
+__all__ = ["PROBABILITY_EPS", "GaNetLoss", "LaneFastFocalLoss"]

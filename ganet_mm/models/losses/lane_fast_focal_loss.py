@@ -5,12 +5,8 @@ from torch import Tensor, nn
 
 from ganet_mm.registry import MODELS
 
+# Probabilities keep this from 0 and 1: logits beyond ±9.2 all give the same number.
 PROBABILITY_EPS = 1e-4
-
-
-def clamped_sigmoid(logits: Tensor) -> Tensor:
-    """Sigmoid, kept within 1e-4 of 0 and 1: logits beyond ±9.2 all give the same number."""
-    return logits.sigmoid().clamp(PROBABILITY_EPS, 1 - PROBABILITY_EPS)
 
 
 @MODELS.register_module()
@@ -41,7 +37,7 @@ class LaneFastFocalLoss(nn.Module):
             logits: (B, 1, h, w), before the sigmoid; computed in float32 whatever comes in.
             heatmap: (B, 1, h, w) in 0..1, exactly 1 at keypoints.
         """
-        p = clamped_sigmoid(logits.float())
+        p = logits.float().sigmoid().clamp(PROBABILITY_EPS, 1 - PROBABILITY_EPS)
         positive = heatmap == 1
         at_keypoint = (1 - p) ** self.alpha * p.log()
         elsewhere = (1 - heatmap) ** self.gamma * p**self.alpha * (1 - p).log()

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
+from scipy.special import expit, logit
 from torch import Tensor
 
 from ganet_mm.registry import TASK_UTILS
 
-from ..losses import clamped_sigmoid
+from ..losses import PROBABILITY_EPS
 from .lane_grouping import assign_to_centres, group_roots, merge_row_bands
+
+# Logits from here on have one and the same confidence, and are equal to the decoder.
+SURE = float(logit(1 - PROBABILITY_EPS))
 
 
 @TASK_UTILS.register_module()
@@ -23,11 +26,14 @@ class GaNetDecoder:
 
     Args:
         root_thr: A keypoint with a smaller predicted y offset to the start is a root.
-        kpt_thr: A keypoint's confidence must be greater.
+        kpt_thr: A keypoint's confidence must be greater; in 1e-4..1, as confidences are.
         cluster_thr: Reach of a root to another, and of a predicted start to a lane's start.
         downscale: Pixels of the network's input a cell.
         min_points: A lane must have more keypoints than this, counted before those of one row are
             merged.
+
+    Raises:
+        ValueError: ``kpt_thr`` is out of its range.
     """
 
     def __init__(
@@ -38,8 +44,11 @@ class GaNetDecoder:
         downscale: int = 8,
         min_points: int = 10,
     ) -> None:
+        if not PROBABILITY_EPS <= kpt_thr < 1:
+            raise ValueError(f"kpt_thr must be in {PROBABILITY_EPS:g}..1, not {kpt_thr}")
         self.root_thr = root_thr
         self.kpt_thr = kpt_thr
+        self._kpt_logit = float(logit(kpt_thr))
         self.cluster_thr = cluster_thr
         self.downscale = downscale
         self.min_points = min_points
@@ -93,19 +102,22 @@ class GaNetDecoder:
     ) -> tuple[np.ndarray, ...]:
         """All keypoints by image, then column, then row.
 
+        Logits are compared in the place of their sigmoid, which rises with them: it is taken of the
+        keypoints alone, and where float32 would round two confidences to one there is no tie.
+
         Returns:
             int64 arrays: image index (K,), cell (K, 2); float64 arrays: predicted start (K, 2),
             refined position (K, 2), confidence (K,).
         """
-        heat = clamped_sigmoid(torch.from_numpy(kpts_logits)).numpy()[:, 0]
-        is_keypoint = heat > self.kpt_thr
-        left, right = heat[..., :-1], heat[..., 1:]
+        logits = np.minimum(kpts_logits[:, 0], SURE)
+        is_keypoint = logits > self._kpt_logit
+        left, right = logits[..., :-1], logits[..., 1:]
         is_keypoint[..., :-1] &= left >= right
         is_keypoint[..., 1:] &= right >= left
         image, column, row = is_keypoint.transpose(0, 2, 1).nonzero()
         cells = np.array((column, row)).T.copy()
         to_start, to_point = (offset[image, :, row, column] for offset in (pts_offset, int_offset))
-        confidence = heat[image, row, column].astype(np.float64)
+        confidence = expit(logits[image, row, column].astype(np.float64))
         return image, cells, cells + to_start, cells + to_point, confidence
 
     def _associate(

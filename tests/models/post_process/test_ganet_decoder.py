@@ -21,14 +21,14 @@ NO_SCALE, NO_CROP = np.ones((1, 2)), np.zeros((1, 2))
 
 def loop_decode(logits, pts, sub, scale, crop, root_thr=1, kpt_thr=0.4, reach=5, min_points=10):
     """One picture's lanes as sets of refined keypoints with confidence, as the definition reads."""
-    heat = torch.as_tensor(logits).sigmoid().clamp(1e-4, 1 - 1e-4).numpy()[0]
+    heat = torch.as_tensor(logits).double().sigmoid().clamp(1e-4, 1 - 1e-4).numpy()[0]
     rows, columns = heat.shape
     keypoints = []
     for x in range(columns):
         for y in range(rows):
             left = heat[y, x - 1] if x > 0 else -1
             right = heat[y, x + 1] if x < columns - 1 else -1
-            if heat[y, x] >= max(left, right) and heat[y, x] > np.float32(kpt_thr):
+            if heat[y, x] >= max(left, right) and heat[y, x] > kpt_thr:
                 keypoints.append((x, y))
     roots = [(x, y) for x, y in keypoints if pts[1, y, x] < root_thr]
     group_of, members = [], []
@@ -195,6 +195,25 @@ def test_neighbours_saturated_alike_both_survive():
     pts[0, :, rows, columns + 1] = pts[0, :, rows, columns]
     lanes = GaNetDecoder(min_points=len(rows)).decode(logits, pts, sub, NO_SCALE, NO_CROP)[0]
     assert len(lanes) == 1  # more keypoints than rows: both columns counted
+
+
+def test_confidences_that_round_alike_are_no_tie():
+    """Between 0.999 and the clamp float32 has one number for many logits."""
+    low, high = np.float32(8.0), np.float32(8.00003)
+    assert torch.tensor(low).sigmoid() == torch.tensor(high).sigmoid()
+    logits, pts, sub = maps_of([straight(400, 380)])
+    rows, columns = (logits[0, 0] > 0).nonzero(as_tuple=True)
+    logits[0, 0, rows, columns] = float(high)
+    logits[0, 0, rows, columns + 1] = float(low)
+    pts[0, :, rows, columns + 1] = pts[0, :, rows, columns]
+    decoder = GaNetDecoder(min_points=len(rows))
+    assert decoder.decode(logits, pts, sub, NO_SCALE, NO_CROP) == [[]]  # one keypoint a row
+
+
+@pytest.mark.parametrize("kpt_thr", [0, 5e-5, 1, 40, math.nan])
+def test_thresholds_that_no_confidence_has(kpt_thr):
+    with pytest.raises(ValueError, match="kpt_thr"):
+        GaNetDecoder(kpt_thr=kpt_thr)
 
 
 def test_half_precision_maps():
