@@ -14,7 +14,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 from mmengine.config import DictAction
 
-from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.engine.interruption import one_line_on_interrupt
 from ganet_mm.engine.launch import run_test
 
@@ -54,18 +54,19 @@ def main() -> None:
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     try:
         cfg = read_config(args.config, args.cfg_options)
-        run_test(
-            cfg,
-            args.checkpoint,
-            quant=args.quant,
-            align=args.align,
-            backend=args.backend,
-            work_dir=args.work_dir,
-            out=args.out,
-            show_dir=args.show_dir,
-            lines_dir=args.lines_dir,
-            launcher=args.launcher,
-        )
+        with config_at_fault(cfg):
+            run_test(
+                cfg,
+                args.checkpoint,
+                quant=args.quant,
+                align=args.align,
+                backend=args.backend,
+                work_dir=args.work_dir,
+                out=args.out,
+                show_dir=args.show_dir,
+                lines_dir=args.lines_dir,
+                launcher=args.launcher,
+            )
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
 

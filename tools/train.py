@@ -13,7 +13,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 from mmengine.config import DictAction
 
-from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.engine.interruption import one_line_on_interrupt
 from ganet_mm.engine.launch import run_stage
 from ganet_mm.engine.stages import STAGES
@@ -64,16 +64,17 @@ def main() -> None:
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     try:
         cfg = read_config(args.config, args.cfg_options)
-        run_stage(
-            cfg,
-            args.stage,
-            work_dir=args.work_dir,
-            load_from=args.load_from,
-            resume=args.resume,
-            amp=args.amp,
-            auto_scale_lr=args.auto_scale_lr,
-            launcher=args.launcher,
-        )
+        with config_at_fault(cfg):
+            run_stage(
+                cfg,
+                args.stage,
+                work_dir=args.work_dir,
+                load_from=args.load_from,
+                resume=args.resume,
+                amp=args.amp,
+                auto_scale_lr=args.auto_scale_lr,
+                launcher=args.launcher,
+            )
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
 

@@ -33,6 +33,8 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
     dist_cfg=dict(backend="nccl"),
 )
+# The same command on the same machine gives the same weights; another seed, other ones.
+randomness = dict(seed=0)
 log_level = "INFO"
 load_from = None
 resume = False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -36,3 +39,20 @@ def read_config(path: str, options: dict | None = None) -> Config:
         named = ", ".join(options or {})
         raise ValueError(f"--cfg-options {named}: does not fit {path} ({error})") from error
     return cfg
+
+
+@contextmanager
+def config_at_fault(cfg: Config) -> Iterator[None]:
+    """Inside, what a class says of a setting that it does not know is an error of the config.
+
+    Raises:
+        ValueError: a ``type`` that is not registered, or settings that its class has no arguments
+            for, or too few of them; names the config file.
+    """
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        text = str(error.args[0]) if error.args else ""
+        if re.search(r"__init__\(\) (got an unexpected|missing)|is not in the \S+ registry", text):
+            raise ValueError(f"{cfg.filename}, or --cfg-options: {text}") from error
+        raise
