@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 START_UP = 120  # seconds; a busy machine imports torch in ten
 EXIT = 60
@@ -97,6 +99,15 @@ def check_files(folder) -> int:
     return len(checkpoints)
 
 
+def check_events(folder: Path) -> None:
+    """TensorBoard has all that was logged, not only what it had flushed (every two minutes)."""
+    lines = map(json.loads, (folder / "scalars.json").read_text().splitlines())
+    logged = [line["step"] for line in lines if "loss" in line]
+    events = EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Scalars("loss/loss")] == logged
+    assert len(events.Scalars("culane/F1@50")) >= 1  # the first epoch's
+
+
 @pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="needs /proc")
 @pytest.mark.parametrize("name", ["train", "test", "export"])
 def test_while_a_tool_is_importing(name):
@@ -128,6 +139,7 @@ def test_train(drawn, tmp_path, moment, seed):
     )
     checkpoints = check_files(tmp_path)
     if "2" in moment:
+        check_events(next(tmp_path.glob("float/*/vis_data")))
         assert checkpoints >= 2  # the first epoch's and the best
         assert (tmp_path / "float/last_checkpoint").is_file()
 
