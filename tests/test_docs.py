@@ -293,6 +293,7 @@ def workplace(tmp_path_factory):
     for _ in range(3):
         video.write(cv2.imread(str(folder / "road.jpg")))
     video.release()
+    shutil.copy(folder / "drive.mp4", folder / "drive60.mp4")
     (own,) = [text for text in fences(read("docs/own_data.md"), "python") if "_base_" in text]
     (folder / "configs/my_lanes.py").write_text(own)
     init_default_scope("ganet_mm")
