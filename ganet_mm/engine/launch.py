@@ -41,7 +41,8 @@ def run_stage(
         work_dir: Folder that gets one sub-folder a stage; default ``work_dirs/<config name>``.
         load_from: Float checkpoint to start from. The quantized stages take the float stage's
             best by themselves.
-        resume: A checkpoint of this stage, or ``auto`` for its latest.
+        resume: A checkpoint of this stage, or ``auto`` for its latest; where there is none, as
+            in calibration always, the stage starts as without.
         amp: Train with automatic mixed precision.
         auto_scale_lr: Scale the learning rate with the batch, see mmengine.
         launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
@@ -70,11 +71,12 @@ def run_stage(
         if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
             raise ValueError(f"{cfg.filename}: --auto-scale-lr needs auto_scale_lr.base_batch_size")
         cfg.auto_scale_lr.enable = True
-    cfg.resume = resume is not None
-    cfg.load_from = resume
     if resume == "auto":
         found = latest_checkpoint(root, stage)
-        cfg.load_from = None if found is None else str(found)
+        resume = None if found is None else str(found)
+    elif resume is not None and stage == "calibration":
+        raise ValueError(f"calibration starts over: leave {resume} out, or give --resume alone")
+    cfg.load_from, cfg.resume = resume, resume is not None
     cfg.started_from = load_from  # for the report
     prepare_cpu_ddp(cfg)
 

@@ -113,6 +113,22 @@ def test_resume_goes_on_with_the_next_epoch(trained, tmp_path):
     assert "Epoch(train) [2]" in printed and "Epoch(train) [1]" not in printed
 
 
+@pytest.mark.parametrize("stage", ["calibration", "qat"])
+def test_resume_of_a_stage_that_left_nothing_starts_it(trained, tmp_path, stage):
+    """Interrupted before its first checkpoint; the weights are the float stage's all the same."""
+    printed = trained.run(
+        "train.py", trained.config, "--stage", stage, "--work-dir", tmp_path,
+        "--load-from", trained.best("float"), "--resume", "--cfg-options",
+        "stages.qat.optim_wrapper.optimizer.lr=0",
+    )  # fmt: skip
+    assert f"weights of {trained.best('float')}" in printed
+    start = torch.load(trained.best("float"), weights_only=True)["state_dict"]
+    (path,) = [*tmp_path.glob("qat/best_*.pth"), *tmp_path.glob("calibration/*/model_ptq.pth")]
+    end = torch.load(path, weights_only=True)["state_dict"]
+    weight = "head.kpts_branch.2.weight"
+    torch.testing.assert_close(end[f"architecture.{weight}"], start[weight], rtol=0, atol=0)
+
+
 class TestBadInput:
     """In this process: the tools' own start-up would take most of the time."""
 
@@ -136,6 +152,12 @@ class TestBadInput:
         assert "holds no checkpoint" in message
         assert "python tools/train.py CONFIG" in message
         assert list(tmp_path.iterdir()) == []
+
+    def test_resume_of_a_calibration_from_a_checkpoint(self, error, trained, tmp_path):
+        options = ("--stage", "calibration", "--work-dir", tmp_path, "--load-from")
+        best = trained.best("float")
+        printed = error("train.py", trained.config, *options, best, "--resume", best)
+        assert "calibration starts over" in printed
 
     def test_a_missing_data_root(self, error, drawn, tmp_path):
         message = error(
