@@ -83,3 +83,77 @@ def test_an_input_is_never_overwritten(tmp_path):
         OutputFolder(tmp_path, sources, draw=True, lines=True)
     OutputFolder(tmp_path, sources, draw=False, lines=True).write(Frame(sources[0], IMG), [], None)
     assert files(tmp_path) == ["a.jpg", "a.lines.txt"]
+
+
+@pytest.mark.parametrize(("suffix", "draw"), [(".png", True), (".png", False), (".jpg", False)])
+def test_an_annotation_beside_an_input_is_never_overwritten(tmp_path, suffix, draw):
+    for name in ("drive/a", "drive/b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"{name}{suffix}"), IMG)
+    annotation = tmp_path / "drive/b.lines.txt"
+    annotation.write_text("1 2 3 4\n")
+    sources = expand_inputs(tmp_path)
+    with pytest.raises(ValueError, match=r"drive/b\..* would overwrite .*drive/b\.lines\.txt"):
+        OutputFolder(tmp_path / "drive/..", sources, draw=draw, lines=True)
+    assert annotation.read_text() == "1 2 3 4\n"
+    OutputFolder(tmp_path / "out", sources, draw=draw, lines=True)
+    OutputFolder(tmp_path, expand_inputs(tmp_path / f"drive/a{suffix}"), draw=False, lines=True)
+    if suffix == ".png":
+        OutputFolder(tmp_path, sources, draw=True, lines=False)
+
+
+def test_an_annotation_is_safe_through_links(tmp_path):
+    data, picked = tmp_path / "data", tmp_path / "picked"
+    data.mkdir()
+    picked.mkdir()
+    cv2.imwrite(str(data / "a.png"), IMG)
+    (data / "a.lines.txt").write_text("1 2 3 4\n")
+    (picked / "a.png").symlink_to(data / "a.png")
+    (tmp_path / "out").symlink_to(data)
+    with pytest.raises(ValueError, match="would overwrite the annotation"):
+        OutputFolder(tmp_path / "out", expand_inputs(picked), draw=False, lines=True)
+    with pytest.raises(ValueError, match="would overwrite the annotation"):
+        OutputFolder(tmp_path / "out", expand_inputs(data), draw=False, lines=True)
+
+
+def test_a_videos_lines_overwrite_no_annotation_of_its_frames(tmp_path):
+    picture = tmp_path / "drive/000007.png"
+    picture.parent.mkdir()
+    cv2.imwrite(str(picture), IMG)
+    picture.with_name("000007.lines.txt").write_text("1 2 3 4\n")
+    video = Source(PurePath("drive"), tmp_path / "drive.avi")
+    sources = [video, *expand_inputs(picture.parent)]  # the picture's own lines go elsewhere
+    with pytest.raises(ValueError, match=r"drive\.avi' would overwrite .*000007\.lines\.txt"):
+        OutputFolder(tmp_path, sources, draw=False, lines=True)
+
+
+@pytest.mark.parametrize("draw", [True, False])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_video_and_a_picture_named_like_its_frame_clash(tmp_path, order, draw):
+    pair = [source(tmp_path, "drive.mp4"), source(tmp_path, "drive/000000.jpg")][::order]
+    with pytest.raises(ValueError, match=r"would both be written to '.*drive/000000\.lines\.txt'"):
+        OutputFolder(tmp_path / "out", pair, draw=draw, lines=True)
+    OutputFolder(tmp_path / "out", pair, draw=draw, lines=False)
+
+
+def test_two_videos_of_one_name_clash_in_their_lines(tmp_path):
+    pair = [source(tmp_path, "drive.mp4"), source(tmp_path, "drive.avi")]
+    with pytest.raises(ValueError, match=r"would both be written to '.*drive/000000\.lines\.txt'"):
+        OutputFolder(tmp_path / "out", pair, draw=False, lines=True)
+
+
+def test_other_names_beside_a_videos_lines_are_fine(tmp_path):
+    names = ["drive.mp4", "drive/front.jpg", "drive/00000.jpg", "drive/a/000000.jpg", "drive.jpg"]
+    names += ["drive/000000.mp4"]
+    sources = [source(tmp_path, name) for name in names]
+    OutputFolder(tmp_path / "out", sources, draw=True, lines=True)
+
+
+def test_only_what_is_written_can_clash(tmp_path):
+    pair = [source(tmp_path, "a.png"), source(tmp_path, "a.jpg")]
+    OutputFolder(tmp_path / "out", pair, draw=False, lines=False)
+    with pytest.raises(ValueError, match=r"would both be written to '.*a\.lines\.txt'"):
+        OutputFolder(tmp_path / "out", pair, draw=False, lines=True)
+    # a picture's drawing and a video's have names of their own
+    pair = [source(tmp_path, "a.png"), source(tmp_path, "a.mp4")]
+    OutputFolder(tmp_path / "out", pair, draw=True, lines=True)
