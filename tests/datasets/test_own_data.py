@@ -102,6 +102,20 @@ def test_lists_of_an_own_folder(tmp_path, capsys):
     assert not {name.split("/")[0] for name in train} & {name.split("/")[0] for name in val}
 
 
+def test_no_validation_list_stays_where_all_frames_train(tmp_path, capsys):
+    own_folder(tmp_path)
+    make_lists = tool("make_lists")
+    assert make_lists("--data-root", tmp_path, "--val", 0.3) == 0
+    assert read_list(tmp_path / "list/val.txt")
+    capsys.readouterr()
+    assert make_lists("--data-root", tmp_path, "--val", 0) == 0
+    assert len(read_list(tmp_path / "list/train.txt")) == 12
+    assert not (tmp_path / "list/val.txt").exists()
+    assert f"{tmp_path / 'list/val.txt'}: removed" in capsys.readouterr().out
+    assert make_lists("--data-root", tmp_path, "--val", 0) == 0
+    assert "removed" not in capsys.readouterr().out
+
+
 def test_split_of_a_single_folder_and_of_none():
     names = [f"{i}.jpg" for i in range(10)]
     assert split_frames(names, 0.2) == (names[:8], names[8:])

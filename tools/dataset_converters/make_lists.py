@@ -22,9 +22,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--val",
         type=float,
         default=0.1,
-        help="share of frames for validation (default 0.1); whole folders where there are several",
+        help="share of frames for validation (default 0.1); whole folders where there are several; "
+        "0: all frames train, and a list/val.txt of an earlier run is removed",
     )
     return parser.parse_args(argv)
+
+
+def remove_stale_list(root: Path, split: str) -> None:
+    """Removes ``list/<split>.txt`` of an earlier run, and says so; its frames are split anew.
+
+    Raises:
+        OSError: The list cannot be removed.
+    """
+    path = root / "list" / f"{split}.txt"
+    if path.exists():
+        path.unlink()
+        print(f"{path}: removed, it was the list of an earlier split; this one has no {split}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,9 +45,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         names, unannotated = find_frames(args.data_root)
         train, val = split_frames(names, args.val)
-        for split, part in (("train", train), ("val", val)):
-            if part:
-                print(f"{write_list(args.data_root, split, part)}: {len(part)} frames")
+        print(f"{write_list(args.data_root, 'train', train)}: {len(train)} frames")
+        if val:
+            print(f"{write_list(args.data_root, 'val', val)}: {len(val)} frames")
+        else:
+            remove_stale_list(args.data_root, "val")
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
