@@ -9,6 +9,9 @@ from ..registry import TRANSFORMS
 
 Crop = tuple[int, int, "int | None", "int | None"]
 
+# After these the picture has the size that the config says, whatever size it came in.
+_FIXING_THE_SIZE = {"Resize", "RandomResizedCrop"}
+
 
 def scaled_crop(crop: Crop, frame_size: tuple[int, int], shape: tuple[int, int]) -> Crop:
     """The same part of another picture.
@@ -43,6 +46,9 @@ def frame_of_crop(crop: Crop) -> tuple[int, int] | None:
     The crop is taken to be centred between the left and right border and to end at the lower one,
     as CULane's (0, 270, 1640, 320) does in 1640×590. None where width or height are left to the
     picture: such a crop tells nothing about its frame.
+
+    Args:
+        crop: x, y, width, height in pixels of the frame, so of a crop that stands before resizing.
     """
     x, y, width, height = crop
     return None if width is None or height is None else (y + height, 2 * x + width)
@@ -52,13 +58,14 @@ class PicturePipeline:
     """A config's test pipeline for pictures in memory and of any size.
 
     A picture of the frame size that the config was made for goes through exactly the test
-    pipeline. In another picture each ``FixedCrop`` takes the same part of it, by
-    :func:`scaled_crop`; everything after works on the crop, and the decoder gives back pixels of
-    the picture at hand.
+    pipeline. In another picture a ``FixedCrop`` takes the same part of it, by :func:`scaled_crop`;
+    everything after works on the crop, and the decoder gives back pixels of the picture at hand. A
+    ``FixedCrop`` after the first ``Resize`` or ``RandomResizedCrop`` is taken as written: it is in
+    pixels of the resized picture, whose size is always the same.
 
     Args:
         transforms: the test pipeline's transform configs; the first is ``DecodeImage``.
-        frame_size: (height, width) that the ``FixedCrop`` values are for, by default
+        frame_size: (height, width) that a ``FixedCrop`` before resizing is for, by default
             :func:`frame_of_crop`. Where that knows none either, the crop is used as written.
 
     Raises:
@@ -112,8 +119,10 @@ class PicturePipeline:
     def _for_shape(self, shape: tuple[int, int]) -> list[ConfigDict]:
         """The transform configs after DecodeImage for pictures of ``shape`` (height, width)."""
         configs = []
+        resized = False
         for cfg in self._configs[1:]:
-            if cfg["type"] == "FixedCrop":
+            resized = resized or cfg["type"] in _FIXING_THE_SIZE
+            if cfg["type"] == "FixedCrop" and not resized:
                 crop = (cfg.get("x", 0), cfg.get("y", 0), cfg.get("w"), cfg.get("h"))
                 frame_size = self._frame_size or frame_of_crop(crop)
                 if frame_size is not None:

@@ -95,3 +95,41 @@ def test_a_frame_size_in_the_config_comes_first(cfg, road):
 def test_a_pipeline_without_decoding_is_refused(cfg):
     with pytest.raises(ValueError, match=r"begin with DecodeImage.*FixedCrop"):
         PicturePipeline(cfg.test_dataloader.dataset.pipeline[1:])
+
+
+def resize_first(*crops):
+    return [
+        {"type": "DecodeImage"},
+        *crops,
+        {"type": "Resize", "size": (360, 800)},
+        {"type": "FixedCrop", "x": 0, "y": 40, "w": 800, "h": 320},
+        {"type": "PackLaneInputs"},
+    ]
+
+
+@pytest.mark.parametrize("frame_size", [None, CULANE_FRAME])
+@pytest.mark.parametrize(
+    "crops", [(), ({"type": "FixedCrop", "x": 0, "y": 270, "w": 1640, "h": 320},)]
+)
+def test_a_crop_after_resizing_is_exactly_the_test_pipelines(road, crops, frame_size):
+    img = road(0, CULANE_FRAME)
+    expected = {"img_bytes": cv2.imencode(".png", img)[1].tobytes(), "img_path": "a.png"}
+    expected |= {"sample_idx": 0, "category": None}
+    for transform in resize_first(*crops):
+        expected = TRANSFORMS.build(transform)(expected)
+    packed = PicturePipeline(resize_first(*crops), frame_size)(img, "a.png")
+    assert packed["inputs"].equal(expected["inputs"])
+    own, theirs = packed["data_samples"], expected["data_samples"]
+    assert own.crop_offset == theirs.crop_offset
+    assert own.scale_factor == theirs.scale_factor
+
+
+def test_a_crop_after_resizing_is_the_same_part_of_any_picture(road):
+    """40 of the resized picture's 360 rows are a ninth of every picture."""
+    crop = {"type": "FixedCrop", "x": 0, "y": 270, "w": 1640, "h": 320}
+    for frame_size in (None, CULANE_FRAME):
+        sample = PicturePipeline(resize_first(), frame_size)(road(0, (720, 1280)))["data_samples"]
+        assert sample.crop_offset == pytest.approx((0, 720 / 9))
+        assert sample.scale_factor == pytest.approx((800 / 1280, 360 / 720))
+        cropped = PicturePipeline(resize_first(crop), frame_size)(road(0, (1180, 3280)))
+        assert cropped["data_samples"].crop_offset == pytest.approx((0, 540 + 640 / 9))
