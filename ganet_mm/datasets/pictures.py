@@ -11,6 +11,7 @@ import numpy as np
 _BARE_MARKERS = {0x01, *range(0xD0, 0xDA)}
 # Start-of-frame markers: all C0..CF but DHT (C4), JPG (C8) and DAC (CC).
 _FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SCAN_MARKER = 0xDA  # SOS
 
 
 def image_shape(data: bytes) -> tuple[int, int]:
@@ -24,9 +25,10 @@ def image_shape(data: bytes) -> tuple[int, int]:
     if not data:
         raise ValueError("the file is empty")
     if data[:2] == b"\xff\xd8":
-        shape, turned = _jpeg_shape(data)
-        # A decoder stops at EOI; a file without one was cut short. Some cameras pad after it.
-        if data.rfind(b"\xff\xd9", max(len(data) - 65536, 0)) < 0:
+        shape, turned, scan = _jpeg_header(data)
+        # A decoder stops at EOI; a file without one was cut short. Some cameras pad after it. An
+        # EOI before the scan is that of a thumbnail.
+        if data.rfind(b"\xff\xd9", max(len(data) - 65536, scan)) < 0:
             raise ValueError("the JPEG is cut short (no end marker)")
         return shape[::-1] if turned else shape
     return _decode(data).shape[:2]
@@ -44,19 +46,32 @@ def decode_image(data: bytes) -> np.ndarray:
 
 
 def _decode(data: bytes) -> np.ndarray:
-    img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # e.g. a damaged header that promises more pixels than OpenCV takes
+        img = None
     if img is None:
         raise ValueError("the file is no picture that can be decoded")
     return img
 
 
-def _jpeg_shape(data: bytes) -> tuple[tuple[int, int], bool]:
-    """Height and width in a JPEG's frame header, and whether EXIF turns it by 90°."""
-    position, turned = 2, False
+def _jpeg_header(data: bytes) -> tuple[tuple[int, int], bool, int]:
+    """What stands before a JPEG's first scan, found by stepping from segment to segment.
+
+    Returns:
+        tuple: Height and width in the frame header, whether EXIF turns the picture by 90°, and the
+        position where the segments end: that of the first scan or of what is no segment.
+
+    Raises:
+        ValueError: There is no frame header, or it says 0 pixels.
+    """
+    position, shape, turned = 2, None, False
     while position + 4 <= len(data):
         if data[position] != 0xFF:
             break
         marker = data[position + 1]
+        if marker == _SCAN_MARKER:
+            break
         if marker == 0xFF:  # fill byte
             position += 1
             continue
@@ -70,11 +85,13 @@ def _jpeg_shape(data: bytes) -> tuple[tuple[int, int], bool]:
             height, width = struct.unpack_from(">HH", data, position + 5)
             if height == 0 or width == 0:
                 raise ValueError(f"the JPEG's header says {width}×{height} pixels")
-            return (height, width), turned
+            shape = height, width
         if marker == 0xE1:
             turned = _exif_orientation(data[position + 4 : position + 2 + length]) >= 5
         position += 2 + length
-    raise ValueError("the JPEG has no frame header (cut short or damaged)")
+    if shape is None:
+        raise ValueError("the JPEG has no frame header (cut short or damaged)")
+    return shape, turned, position
 
 
 def _exif_orientation(segment: bytes) -> int:

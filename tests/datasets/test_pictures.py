@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -49,6 +52,29 @@ def test_exif_orientation(orientation, order):
     assert image_shape(data) == ((50, 30) if orientation >= 5 else (30, 50))
 
 
+def with_thumbnail(data: bytes) -> bytes:
+    """``data`` with a whole JPEG inside an EXIF segment, as cameras write it."""
+    thumbnail = cv2.imencode(".jpg", PICTURE[::4, ::4])[1].tobytes()
+    segment = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + thumbnail
+    return data[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + data[2:]
+
+
+def huge_png() -> bytes:
+    """A little PNG file whose header says 60000×60000."""
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 10)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+
+
+def huge_jpeg() -> bytes:
+    """A little JPEG file whose frame header says 65500×65500."""
+    size = JPEG.index(b"\xff\xc0") + 5
+    return JPEG[:size] + struct.pack(">HH", 65500, 65500) + JPEG[size + 4 :]
+
+
 @pytest.mark.parametrize("read", [image_shape, decode_image])
 @pytest.mark.parametrize(
     ("data", "message"),
@@ -69,3 +95,31 @@ def test_no_whole_picture(read, data, message):
 
 def test_padding_after_the_end_is_fine():
     assert image_shape(JPEG + b"\0" * 512) == (30, 50)
+
+
+def test_a_thumbnails_end_is_not_the_pictures():
+    data = with_thumbnail(JPEG)
+    for padding in (b"", b"\0" * 512):
+        assert image_shape(data + padding) == (30, 50) == decode_image(data + padding).shape[:2]
+    for length in range(len(data)):
+        with pytest.raises(ValueError, match=r"empty|no picture|no frame header|cut short"):
+            image_shape(data[:length])
+
+
+def test_a_thumbnail_behind_the_frame_header_is_no_end_either():
+    segment = with_thumbnail(JPEG)[2 : -len(JPEG[2:])]
+    scan = JPEG.index(b"\xff\xda")
+    data = JPEG[:scan] + segment + JPEG[scan:]
+    assert image_shape(data) == (30, 50) == decode_image(data).shape[:2]
+    with pytest.raises(ValueError, match="cut short"):
+        image_shape(data[:-2])
+
+
+@pytest.mark.parametrize(
+    ("read", "data"),
+    [(image_shape, huge_png()), (decode_image, huge_png()), (decode_image, huge_jpeg())],
+    ids=["shape-png", "decode-png", "decode-jpeg"],
+)
+def test_a_header_of_a_huge_picture_is_a_damaged_file(read, data):
+    with pytest.raises(ValueError, match="no picture that can be decoded"):
+        read(data)
