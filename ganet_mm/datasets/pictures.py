@@ -12,6 +12,7 @@ _BARE_MARKERS = {0x01, *range(0xD0, 0xDA)}
 # Start-of-frame markers: all C0..CF but DHT (C4), JPG (C8) and DAC (CC).
 _FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN_MARKER = 0xDA  # SOS
+_EXIF = b"Exif\0\0"
 
 
 def image_shape(data: bytes) -> tuple[int, int]:
@@ -65,7 +66,7 @@ def _jpeg_header(data: bytes) -> tuple[tuple[int, int], bool, int]:
     Raises:
         ValueError: There is no frame header, or it says 0 pixels.
     """
-    position, shape, turned = 2, None, False
+    position, shape, orientation = 2, None, None
     while position + 4 <= len(data):
         if data[position] != 0xFF:
             break
@@ -86,19 +87,20 @@ def _jpeg_header(data: bytes) -> tuple[tuple[int, int], bool, int]:
             if height == 0 or width == 0:
                 raise ValueError(f"the JPEG's header says {width}×{height} pixels")
             shape = height, width
-        if marker == 0xE1:
-            turned = _exif_orientation(data[position + 4 : position + 2 + length]) >= 5
+        # APP1 is XMP's too, and a decoder goes by the first EXIF segment
+        if marker == 0xE1 and orientation is None and data.startswith(_EXIF, position + 4):
+            orientation = _exif_orientation(data[position + 4 : position + 2 + length])
         position += 2 + length
     if shape is None:
         raise ValueError("the JPEG has no frame header (cut short or damaged)")
-    return shape, turned, position
+    return shape, orientation is not None and orientation >= 5, position
 
 
 def _exif_orientation(segment: bytes) -> int:
-    """The EXIF orientation (1..8) of an APP1 segment; 1 where it has none."""
-    if segment[:6] != b"Exif\0\0" or len(segment) < 14:
+    """The orientation (1..8) that an EXIF segment gives; 1 where it has none."""
+    if len(segment) < 14:
         return 1
-    tiff = segment[6:]
+    tiff = segment[len(_EXIF) :]
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         return 1

@@ -75,6 +75,19 @@ def huge_jpeg() -> bytes:
     return JPEG[:size] + struct.pack(">HH", 65500, 65500) + JPEG[size + 4 :]
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_exif_orientation_is_the_first_exif_segments(orientation):
+    """A picture program's XMP, or a second EXIF segment, changes nothing."""
+    data = with_orientation(JPEG, orientation, "little")
+    exif = data[: len(data) - len(JPEG) + 2]
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>"
+    xmp = b"\xff\xe1" + (len(xmp) + 2).to_bytes(2, "big") + xmp
+    other = with_orientation(b"\xff\xd8", 7 - orientation, "little")[2:]
+    for picture in (exif + xmp + JPEG[2:], exif + other + JPEG[2:], JPEG[:2] + xmp + data[2:]):
+        assert image_shape(picture) == decode_image(picture).shape[:2]
+        assert image_shape(picture) == ((50, 30) if orientation == 6 else (30, 50))
+
+
 @pytest.mark.parametrize("read", [image_shape, decode_image])
 @pytest.mark.parametrize(
     ("data", "message"),
