@@ -69,6 +69,22 @@ def test_another_shape_is_refused(small_cfg, tmp_path, float_weights):
         build_model(small_cfg, path)
 
 
+@pytest.mark.parametrize("stage", ["calibration", "qat"])
+def test_another_shape_in_a_quantized_file_is_refused(small_cfg, quant_file, stage):
+    path = quant_file(stage)
+    small_cfg.model.head.feat_channels = 16
+    with pytest.raises(ValueError, match=rf"{stage}.pth does not fit.*the model's is \(16, "):
+        build_model(small_cfg, path)
+
+
+@pytest.mark.parametrize("content", [b"hello\n", b"\x80\x02.", b"q", b"PK\x03\x04", bytes(99)])
+def test_junk_is_no_checkpoint(tmp_path, content):
+    path = tmp_path / "junk.pth"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"junk.pth (cannot be read|is damaged)"):
+        load_checkpoint_file(path)
+
+
 def test_a_missing_and_a_cut_file_are_named(small_cfg, float_file, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none.pth does not exist"):
         build_model(small_cfg, tmp_path / "none.pth")
