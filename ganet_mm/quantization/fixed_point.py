@@ -81,8 +81,8 @@ class _IntegerInterpreter(Interpreter):
 
     def _in_floats(self, node: Node, args: tuple, kwargs: dict) -> Reals:
         """What has no integer arithmetic computes as it did in training."""
-        reals = [arg.reals() if isinstance(arg, Integers | Result) else arg for arg in args]
-        return Reals(getattr(self, node.op)(node.target, tuple(reals), kwargs))
+        args, kwargs = _in_reals(args), _in_reals(kwargs)
+        return Reals(getattr(self, node.op)(node.target, args, kwargs))
 
     def _compute(self, kind: str, node: Node, args: tuple, kwargs: dict) -> Integers | Result:
         if kind == "conv":
@@ -103,6 +103,17 @@ class _IntegerInterpreter(Interpreter):
         if node.op == "call_method":  # of kind "shape"
             return args[0].mapped(lambda values: getattr(values, node.target)(*args[1:], **kwargs))
         return args[0]
+
+
+def _in_reals(value):
+    """Tensors in the place of results, in lists, tuples and dicts as well."""
+    if isinstance(value, Integers | Result):
+        return value.reals()
+    if isinstance(value, list | tuple):
+        return type(value)(_in_reals(part) for part in value)
+    if isinstance(value, dict):
+        return {key: _in_reals(part) for key, part in value.items()}
+    return value
 
 
 def _quantize(x: Integers | Result, quantize: FrozenFakeQuantize) -> Integers:

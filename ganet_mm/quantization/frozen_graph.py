@@ -48,7 +48,8 @@ class FrozenConv2d(nn.Module):
         self.quant_min = int(weight_fake_quant.quant_min)
         self.quant_max = int(weight_fake_quant.quant_max)
         self.register_buffer("weight", conv.weight.detach().clone())
-        self.register_buffer("bias", conv.bias.detach().clone())
+        bias = conv.weight.new_zeros(len(conv.weight)) if conv.bias is None else conv.bias
+        self.register_buffer("bias", bias.detach().clone())
         self.register_buffer("scale", weight_fake_quant.scale.detach().clone().float())
         self.register_buffer("zero_point", torch.zeros_like(self.scale, dtype=torch.int32))
 

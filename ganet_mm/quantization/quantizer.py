@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 
 from mmrazor.models import OpenVINOQuantizer
+from torch import nn
 from torch.ao.quantization import FakeQuantizeBase
 from torch.fx import GraphModule
 
@@ -29,7 +30,8 @@ class LaneQuantizer(OpenVINOQuantizer):
         kwargs: As mmrazor's.
 
     Raises:
-        ValueError: (when the detector is built) it has no module of a name in ``float_layers``.
+        ValueError: (when the detector is built) it has no module of a name in ``float_layers``, or
+            a layer with weights that is no convolution with integer arithmetic here.
     """
 
     def __init__(self, global_qconfig: dict, float_layers: Sequence[str] = (), **kwargs) -> None:
@@ -59,6 +61,7 @@ class LaneQuantizer(OpenVINOQuantizer):
         if unknown:
             raise ValueError(f"float_layers: the detector has no module {', '.join(unknown)}")
         prepared = super().prepare(model, concrete_args)
+        _check_layers(prepared)
         divide_weights_not_results(prepared)
         return prepared
 
@@ -76,3 +79,19 @@ class LaneQuantizer(OpenVINOQuantizer):
         graph.lint()
         prepared.recompile()
         return prepared
+
+
+def _check_layers(prepared: GraphModule) -> None:
+    for name, layer in prepared.named_modules():
+        if not hasattr(layer, "weight_fake_quant"):
+            continue
+        if not isinstance(layer, nn.Conv2d):
+            what = f"is a {type(layer).__name__}"
+        elif layer.padding_mode != "zeros":
+            what = f"pads by padding_mode={layer.padding_mode!r}"
+        else:
+            continue
+        raise ValueError(
+            f"{name} {what}, but integers are for Conv2d that pads with zeros: take such a "
+            f"convolution, or leave it float by the quantizer's float_layers=['{name}']"
+        )
