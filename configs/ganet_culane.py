@@ -1,4 +1,4 @@
-# GaNet on CULane, from float to integers, as the reference trains it: 8 GPUs × 64 pictures.
+# GaNet on CULane, from float to integers: the whole recipe, for 8 GPUs × 64 pictures.
 #
 #   python tools/train.py  configs/ganet_culane.py                      float
 #   python tools/train.py  configs/ganet_culane.py --stage calibration  ranges of the activations
