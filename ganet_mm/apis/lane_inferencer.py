@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,6 +18,7 @@ from mmengine.registry import init_default_scope
 from .. import model_zoo
 from ..cores import allowed_cores
 from ..engine import checkpoints
+from ..engine.config_file import config_at_fault, override, read_config
 from ..registry import INFERENCERS, MODELS, VISUALIZERS
 from ..structures import LaneDataSample
 from ..visualization import LaneVisualizer
@@ -71,7 +73,8 @@ class LaneInferencer(BaseInferencer):
     Raises:
         FileNotFoundError: config or weights do not exist.
         ValueError: an unknown model, weights without their config or a config without weights, an
-            unknown backend or one that can't run these weights, a device that is not there.
+            unknown backend or one that can't run these weights, a device that is not there, or a
+            setting of the config that nothing knows.
     """
 
     def __init__(
@@ -86,9 +89,11 @@ class LaneInferencer(BaseInferencer):
         check_backend(backend)
         check_device(device)
         model, weights = choose_files(model, weights, device, backend)
-        if cfg_options:
-            model = Config.fromfile(model) if isinstance(model, str) else Config(model)
-            model.merge_from_dict(cfg_options)
+        if isinstance(model, str):
+            cfg = read_config(model, cfg_options)
+        else:
+            cfg = copy.deepcopy(model) if isinstance(model, Config) else Config(model)
+            override(cfg, cfg_options or {})
         self.weights = weights
         self.backend = choose_backend(weights, backend)
         if self.backend != "torch":
@@ -98,13 +103,14 @@ class LaneInferencer(BaseInferencer):
                     "give a checkpoint (.pth)"
                 )
             device = "cpu"  # the runtimes take their input from there
-        super().__init__(
-            model=model,
-            weights=weights,
-            device=device,
-            scope="ganet_mm",
-            show_progress=show_progress,
-        )
+        with config_at_fault(cfg):
+            super().__init__(
+                model=cfg,
+                weights=weights,
+                device=device,
+                scope="ganet_mm",
+                show_progress=show_progress,
+            )
 
     @staticmethod
     def list_models() -> list[str]:

@@ -292,6 +292,27 @@ def test_missing_files_are_named(cfg, checkpoint, tmp_path):
         LaneInferencer(cfg, None)
 
 
+def test_settings_of_a_config_object_are_overridden_in_a_copy(cfg, checkpoint):
+    options = {"model.head.decoder.min_points": 7}
+    inferencer = LaneInferencer(
+        cfg, checkpoint, device="cpu", show_progress=False, cfg_options=options
+    )
+    assert inferencer.model.head.decoder.min_points == 7
+    assert cfg.model.head.decoder.min_points == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model.neck.foo": 1}, "GaNetNeck.*unexpected keyword argument 'foo'"),
+        ({"modell.neck.foo": 1}, "has no modell; is model meant"),
+    ],
+)
+def test_settings_that_nothing_knows_are_named(cfg, checkpoint, options, message):
+    with pytest.raises(ValueError, match=message):
+        LaneInferencer(cfg, checkpoint, device="cpu", cfg_options=options)
+
+
 def test_weights_need_their_config(checkpoint):
     with pytest.raises(ValueError, match=r"epoch_1\.pth' need the config"):
         LaneInferencer(weights=checkpoint)
