@@ -13,7 +13,7 @@ from mmengine.config import DictAction
 from rich.console import Console
 
 from ganet_mm.deploy.check import check_config, operators_table
-from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.config_file import config_at_fault, read_config
 
 
 def main() -> None:
@@ -24,7 +24,8 @@ def main() -> None:
     args = parser.parse_args()
     try:
         cfg = read_config(args.config, args.cfg_options)
-        operators = check_config(cfg, args.stage)
+        with config_at_fault(cfg):
+            operators = check_config(cfg, args.stage)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
     console = Console()

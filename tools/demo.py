@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # The imports below take seconds, and until main() there is nothing to close.
@@ -26,12 +27,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the drawn world")
     parser.add_argument("--work-dir", help="default: work_dirs/<config name>")
     args = parser.parse_args()
-    run_demo(
-        args.config,
-        frames=(args.train, args.val, args.test),
-        work_dir=args.work_dir,
-        seed=args.seed,
-    )
+    for option in ("train", "val", "test"):
+        if getattr(args, option) < 1:
+            parser.error(f"--{option} must be at least 1")
+    try:
+        run_demo(
+            args.config,
+            frames=(args.train, args.val, args.test),
+            work_dir=args.work_dir,
+            seed=args.seed,
+        )
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 from mmengine.config import DictAction
 
 from ganet_mm.deploy.export_model import export_checkpoint
-from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.engine.interruption import one_line_on_interrupt
 
 
@@ -57,16 +57,17 @@ def main() -> None:
     args = parser.parse_args()
     try:
         cfg = read_config(args.config, args.cfg_options)
-        export_checkpoint(
-            cfg,
-            args.checkpoint,
-            args.out,
-            args.frames,
-            args.target,
-            args.input,
-            peaks=args.peaks,
-            openvino_ir=args.openvino,
-        )
+        with config_at_fault(cfg):
+            export_checkpoint(
+                cfg,
+                args.checkpoint,
+                args.out,
+                args.frames,
+                args.target,
+                args.input,
+                peaks=args.peaks,
+                openvino_ir=args.openvino,
+            )
     except (FileNotFoundError, ImportError, ValueError) as error:
         sys.exit(f"error: {error}")
 

@@ -20,6 +20,7 @@ from rich.table import Table
 from ganet_mm.deploy.latency import measure_latency
 from ganet_mm.deploy.runtimes import OnnxRuntime
 from ganet_mm.engine.checkpoints import build_model
+from ganet_mm.engine.config_file import read_config
 from ganet_mm.engine.stages import best_checkpoint, calibrated_checkpoint, work_root
 from ganet_mm.files import read_json, write_json
 from ganet_mm.visualization.picture_io import write_picture
@@ -82,8 +83,14 @@ def run_demo(
 
     Returns:
         The table: by stage ``F1@50``, ``F1@75``, ``ms`` and ``bytes``.
+
+    Raises:
+        FileNotFoundError, ValueError: no such config, or none with a ``data_root``.
+        SystemExit: a step failed.
     """
-    cfg = Config.fromfile(config)
+    cfg = read_config(str(config))
+    if "data_root" not in cfg:
+        raise ValueError(f"{config} has no data_root: give a config like configs/ganet_synlane.py")
     root = work_root(cfg, work_dir)
     for step in steps(cfg, root, config, frames, seed):
         step.run()

@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from torch import nn
 
-from ganet_mm.engine.checkpoints import build_model
+from ganet_mm.engine.checkpoints import build_model, is_exported
 from ganet_mm.quantization.architecture import QuantLaneDetector
 from ganet_mm.registry import DATASETS, MODELS
 from ganet_mm.structures import LaneDataSample
@@ -82,11 +82,16 @@ def export_checkpoint(
         the share of frames whose lanes are the same.
 
     Raises:
-        FileNotFoundError, ValueError: checkpoint or test set is missing or does not fit.
+        FileNotFoundError, ValueError: checkpoint or test set is missing or does not fit, the
+            checkpoint is exported already, or there is no frame to compare on.
         ImportError: ``openvino_ir`` without the package openvino.
     """
     if Path(out).suffix != ".onnx":
         raise ValueError(f"{out}: an exported file's name ends in .onnx, its tools know it by that")
+    if is_exported(checkpoint):
+        raise ValueError(f"{checkpoint} is exported already; here a checkpoint (.pth) is needed")
+    if frames < 1:
+        raise ValueError(f"--frames {frames}: the file is compared on 1 frame or more")
     if openvino_ir and find_spec("openvino") is None:
         raise ImportError("--openvino needs the package: `pip install ganet_mm[openvino]`")
     init_default_scope("ganet_mm")

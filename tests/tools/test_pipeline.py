@@ -113,6 +113,26 @@ def test_resume_goes_on_with_the_next_epoch(trained, tmp_path):
     assert "Epoch(train) [2]" in printed and "Epoch(train) [1]" not in printed
 
 
+@pytest.mark.slow
+def test_resume_keeps_learned_step_sizes(trained, tmp_path):
+    config = tmp_path / "lsq.py"
+    config.write_text(
+        trained.config.read_text().replace("ganet_synlane.py", "ganet_synlane_lsq.py")
+    )
+    words = ("train.py", config, "--stage", "qat", "--work-dir", tmp_path, "--load-from",
+             trained.best("float"), "--cfg-options", "stages.qat.optim_wrapper.optimizer.lr=0",
+             "default_hooks.visualization=None", "default_hooks.report=None")  # fmt: skip
+    trained.run(*words)
+    trained.run(*words, "stages.qat.train_cfg.max_epochs=2", "--resume")
+    first, second = (
+        torch.load(tmp_path / f"qat/epoch_{epoch}.pth", weights_only=True)["state_dict"]
+        for epoch in (1, 2)
+    )
+    scales = [key for key in first if key.endswith(".scale")]
+    assert len(scales) > 130
+    assert all(torch.equal(first[key], second[key]) for key in scales)
+
+
 @pytest.mark.parametrize("stage", ["calibration", "qat"])
 def test_resume_of_a_stage_that_left_nothing_starts_it(trained, tmp_path, stage):
     """Interrupted before its first checkpoint; the weights are the float stage's all the same."""
@@ -127,6 +147,9 @@ def test_resume_of_a_stage_that_left_nothing_starts_it(trained, tmp_path, stage)
     end = torch.load(path, weights_only=True)["state_dict"]
     weight = "head.kpts_branch.2.weight"
     torch.testing.assert_close(end[f"architecture.{weight}"], start[weight], rtol=0, atol=0)
+
+
+CONFIG = "configs/ganet_culane.py"
 
 
 class TestBadInput:
@@ -188,6 +211,51 @@ class TestBadInput:
         )  # fmt: skip
         assert "none.pth does not exist" in message
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("export.py", CONFIG, "none.pth", "--out", "none.onnx"),
+            ("check_quant.py", CONFIG),
+            ("infer.py", CONFIG, "none.pth", "none.jpg"),
+            ("analysis_tools/sensitivity.py", CONFIG, "none.pth"),
+        ],
+    )
+    def test_a_setting_that_no_class_knows(self, error, tmp_path, words):
+        weights = tmp_path / "none.pth"
+        state = {"qmodels.none": torch.zeros(1)}
+        torch.save(dict(state_dict=state, meta=dict(cfg="stage = 'qat'\n")), weights)
+        words = [weights if word == "none.pth" else word for word in words]
+        options = ["--cfg-options", "model.neck.foo=1", f"work_dir={tmp_path}"]
+        message = error(*words, *options)
+        assert "ganet_culane.py, or --cfg-options" in message
+        assert "'foo'" in message and len(message.splitlines()) == 1
+
+    def test_a_setting_that_no_class_of_the_data_knows(self, drawn, tmp_path, capsys):
+        main = runpy.run_path("tools/analysis_tools/browse_dataset.py", run_name="tool")["main"]
+        option = "train_dataloader.dataset.foo=1"
+        words = [str(drawn.config), "--out", str(tmp_path / "look"), "--cfg-options", option]
+        assert main(words) == 1
+        message = capsys.readouterr().err
+        assert "error: " in message and "toy.py, or --cfg-options" in message
+        assert "'foo'" in message
+
+    def test_an_exported_file_cannot_be_exported(self, error, tmp_path):
+        file = tmp_path / "model.onnx"
+        message = error("export.py", CONFIG, file, "--out", tmp_path / "new.onnx")
+        assert "model.onnx is exported already" in message
+
+    @pytest.mark.parametrize("number", [0, -1])
+    def test_an_export_compared_on_no_frame(self, error, tmp_path, number):
+        words = ("export.py", CONFIG, "a.pth", "--out", tmp_path / "a.onnx", "--frames", number)
+        assert f"--frames {number}" in error(*words)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_config_that_is_not_there(self, error):
+        assert "config nope.py does not exist" in error("demo.py", "nope.py")
+        assert "nope.py does not exist" in error("analysis_tools/get_flops.py", "nope.py")
+        message = error("demo.py", "configs/_base_/default_runtime.py")
+        assert "has no data_root" in message
 
     def test_a_quantized_checkpoint_as_the_start_of_training(self, error, trained, tmp_path):
         message = error(

@@ -19,7 +19,7 @@ from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
-from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.registry import DATASETS, TASK_UTILS
 from ganet_mm.visualization.drawing import (
     draw_lanes,
@@ -115,13 +115,15 @@ def main(argv: list[str] | None = None) -> int:
         loader = cfg.get(f"{args.split}_dataloader")
         if loader is None:
             raise ValueError(f"{args.config}: has no {args.split}_dataloader")
-        dataset = DATASETS.build(loader.dataset)
+        with config_at_fault(cfg):
+            dataset = DATASETS.build(loader.dataset)
         names = [type(transform).__name__ for transform in dataset.pipeline.transforms]
         if "PackLaneInputs" in names:  # after it there is no picture any more
             names = names[: names.index("PackLaneInputs")]
         steps = chosen_steps(names, args.step)
         head = cfg.get("model", {}).get("head", {})
-        target = TASK_UTILS.build(head.target) if "target" in head else None
+        with config_at_fault(cfg):
+            target = TASK_UTILS.build(head.target) if "target" in head else None
         indices = range(args.start, min(args.start + args.number, len(dataset)))
         if not indices:
             raise ValueError(f"--start {args.start}: the dataset has {len(dataset)} frames")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 import torch
 from mmengine.analysis import FlopAnalyzer
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.models import GaNetNeck, MixVarGENet
 from ganet_mm.registry import MODELS
 
@@ -30,22 +31,21 @@ def parse_args() -> argparse.Namespace:
 
 
 def build_model(config: str, shape: list[int] | None) -> nn.Module:
-    """The config's float model in eval mode, for another input size if ``shape`` is given."""
-    try:
-        cfg = read_config(config)
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    """The config's float model in eval mode, for another input size if ``shape`` is given.
+
+    Raises:
+        FileNotFoundError, ValueError: the config is missing, or describes no such model.
+    """
+    cfg = read_config(config)
     if "model" not in cfg:
-        raise SystemExit(f"{config} has no `model`: give the config of a float model")
+        raise ValueError(f"{config} has no `model`: give the config of a float model")
     init_default_scope(cfg.get("default_scope", "ganet_mm"))
     if shape is not None:
         for part in ("data_preprocessor", "neck"):
             if "input_size" in cfg.model[part]:
                 cfg.model[part].input_size = tuple(shape)
-    try:
+    with config_at_fault(cfg):
         return MODELS.build(cfg.model).eval()
-    except ValueError as error:
-        raise SystemExit(f"{config}: {error}") from error
 
 
 def count_macs(model: nn.Module, shape: tuple[int, int]) -> dict[str, int]:
@@ -82,7 +82,10 @@ def list_parts(model: nn.Module) -> list[tuple[str, list[str]]]:
 
 def main() -> None:
     args = parse_args()
-    model = build_model(args.config, args.shape)
+    try:
+        model = build_model(args.config, args.shape)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
     shape = model.data_preprocessor.input_size
     macs = count_macs(model, shape)
     print(f"{args.config}: one frame of {shape[0]}×{shape[1]}")

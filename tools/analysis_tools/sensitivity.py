@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from ganet_mm.engine.checkpoints import build_model
-from ganet_mm.engine.config_file import read_config
+from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.files import write_bytes, write_json
 from ganet_mm.quantization.sensitivity import LayerCost, SensitivityStudy
 from ganet_mm.registry import DATASETS
@@ -102,7 +102,8 @@ def main() -> None:
     console = Console()
     try:
         cfg = read_config(args.config, args.cfg_options)
-        study = load_study(cfg, args)
+        with config_at_fault(cfg):
+            study = load_study(cfg, args)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
     names = list(study.layers)

@@ -58,3 +58,7 @@ def test_bad_shape_and_config_are_named(monkeypatch, capsys, tmp_path):
     empty.write_text("lr = 1\n")
     with pytest.raises(SystemExit, match=r"empty\.py has no `model`"):
         run(monkeypatch, capsys, empty)
+    other = tmp_path / "other.py"
+    other.write_text(f"_base_ = ['{CONFIG.as_posix()}']\nmodel = dict(neck=dict(foo=1))\n")
+    with pytest.raises(SystemExit, match=r"error: \S*other\.py.*'foo'"):
+        run(monkeypatch, capsys, other)
