@@ -12,6 +12,7 @@ import dataclasses
 import importlib
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 # Python's standard library has a module of this name, which cProfile imports, and a program started
@@ -34,7 +35,7 @@ def main() -> None:
         "--backend",
         nargs="+",
         choices=["onnxruntime", "openvino"],
-        help="default: both, and openvino alone for an .xml",
+        help="default: those that are installed, and openvino alone for an .xml",
     )
     parser.add_argument("--threads", type=int, default=2, help="threads of a runtime (default 2)")
     parser.add_argument("--frames", type=int, default=100, help="timed frames (default 100)")
@@ -55,11 +56,22 @@ def main() -> None:
     from ganet_mm.files import write_bytes
 
     console = Console()
+    backends = args.backend or ["onnxruntime", "openvino"]
+    is_ir = [Path(model).suffix == ".xml" for model in args.models]
+    if find_spec("openvino") is None:
+        if "openvino" in (args.backend or []) or any(is_ir) or args.compile_dir:
+            sys.exit("error: openvino is not installed: `pip install ganet_mm[openvino]`")
+        if args.backend is None:
+            backends.remove("openvino")
+            console.print(
+                "openvino is not installed (`pip install ganet_mm[openvino]`): onnxruntime alone",
+                markup=False,
+            )
     try:
         profiles = []
-        for model in args.models:
-            both = ["openvino"] if Path(model).suffix == ".xml" else ["onnxruntime", "openvino"]
-            for backend in args.backend or both:
+        for model, needs_openvino in zip(args.models, is_ir, strict=True):
+            chosen = ["openvino"] if needs_openvino and args.backend is None else backends
+            for backend in chosen:
                 with console.status(f"{model} in {backend}"):
                     profiles.append(profile_file(model, backend, args.threads, args.frames))
             if args.compile_dir:

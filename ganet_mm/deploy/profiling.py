@@ -55,6 +55,7 @@ def profile_file(
 
     Raises:
         FileNotFoundError, ValueError: as :func:`.runtimes.load_runtime`.
+        ImportError: the runtime is not installed; says how to install it.
     """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
@@ -62,7 +63,8 @@ def profile_file(
 
 
 def _measure(path: str, backend: str, threads: int, frames: int, warm_up: int) -> Profile:
-    __import__(backend)  # its own memory is no part of the model's
+    with contextlib.suppress(ImportError):  # load_runtime says what to install
+        __import__(backend)  # its own memory is no part of the model's
     _forget_peak()
     before = _memory_mb("VmRSS")
     start = time.perf_counter()

@@ -1,4 +1,5 @@
 import json
+import runpy
 import subprocess
 import sys
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganet_mm.deploy import profiling
 from ganet_mm.deploy.camera import example_frame
 from ganet_mm.deploy.export_model import FloatMaps, GraphMaps
 from ganet_mm.deploy.onnx_file import export_onnx
@@ -84,6 +86,53 @@ def test_bad_arguments(words, message):
     assert result.returncode != 0
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+class TestWithoutOpenvino:
+    @pytest.fixture
+    def profile(self, monkeypatch):
+        """Function of the tool's arguments: the backends that it measured."""
+        measured = []
+
+        def measure(model, backend, threads, frames):
+            measured.append(backend)
+            return profiling.Profile(model, backend, "int8", 1, 1, 1, 1, 1, [("conv", "Conv", 1.0)])
+
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        monkeypatch.setattr(profiling, "profile_file", measure)
+
+        def run(*words: str) -> list[str]:
+            monkeypatch.setattr("sys.argv", ["profile.py", *words])
+            runpy.run_path("tools/profile.py", run_name="tool")["main"]()
+            return measured
+
+        return run
+
+    def test_onnxruntime_alone_is_measured(self, profile, capsys):
+        assert profile("model.onnx") == ["onnxruntime"]
+        printed = capsys.readouterr().out
+        assert "openvino is not installed" in printed and "pip install" in printed
+        assert "model.onnx" in printed
+        assert profile("model.onnx", "--backend", "onnxruntime") == ["onnxruntime"] * 2
+        assert "not installed" not in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("model.onnx", "--backend", "onnxruntime", "openvino"),
+            ("model.xml",),
+            ("model.onnx", "--compile-dir", "ov"),
+        ],
+    )
+    def test_what_needs_it_is_refused_before_measuring(self, profile, monkeypatch, words):
+        monkeypatch.setattr(profiling, "profile_file", lambda *_: pytest.fail("measured"))
+        with pytest.raises(SystemExit, match=r"^error: .*openvino.*pip install"):
+            profile(*words)
+
+    def test_in_the_package_it_is_named(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        with pytest.raises(ImportError, match="backend openvino needs the package"):
+            profiling._measure("model.onnx", "openvino", 1, 1, 1)
 
 
 def test_the_other_tools_still_find_pythons_profile_module():
