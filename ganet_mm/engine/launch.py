@@ -49,7 +49,8 @@ def run_stage(
 
     Raises:
         FileNotFoundError: a checkpoint or data that the stage needs is missing; says what makes it.
-        ValueError: the checkpoint does not fit, or the config lacks something asked for.
+        ValueError: the checkpoint does not fit, the config lacks something asked for, or the
+            frames to train on are fewer than a batch.
     """
     root = work_root(cfg, work_dir)
     if stage != "float" and load_from is None:
@@ -92,6 +93,13 @@ def run_stage(
     if stage == "calibration":
         runner.test()
     else:
+        loader = runner.train_dataloader
+        if len(loader) == 0:
+            raise ValueError(
+                f"{len(loader.dataset)} frames to train on make no batch of "
+                f"train_dataloader.batch_size={loader.batch_size} with drop_last: set a smaller "
+                "batch_size, or drop_last=False"
+            )
         runner.train()
 
 

@@ -119,9 +119,10 @@ def test_resume_keeps_learned_step_sizes(trained, tmp_path):
     config.write_text(
         trained.config.read_text().replace("ganet_synlane.py", "ganet_synlane_lsq.py")
     )
-    words = ("train.py", config, "--stage", "qat", "--work-dir", tmp_path, "--load-from",
-             trained.best("float"), "--cfg-options", "stages.qat.optim_wrapper.optimizer.lr=0",
-             "default_hooks.visualization=None", "default_hooks.report=None")  # fmt: skip
+    words = (
+        "train.py", config, "--stage", "qat", "--work-dir", tmp_path, "--load-from",
+        trained.best("float"), "--cfg-options", "stages.qat.optim_wrapper.optimizer.lr=0",
+    )  # fmt: skip
     trained.run(*words)
     trained.run(*words, "stages.qat.train_cfg.max_epochs=2", "--resume")
     first, second = (
@@ -189,6 +190,13 @@ class TestBadInput:
         )  # fmt: skip
         assert "/nowhere/train_lmdb" in message
         assert "pack_culane.py" in message
+
+    def test_fewer_frames_than_a_batch(self, error, drawn, tmp_path):
+        message = error(
+            "train.py", drawn.config, "--work-dir", tmp_path, "--cfg-options",
+            "train_dataloader.batch_size=9", "train_dataloader.drop_last=True",
+        )  # fmt: skip
+        assert "8 frames" in message and "train_dataloader.batch_size=9" in message
 
     def test_a_float_checkpoint_given_as_quantized(self, error, trained):
         message = error("test.py", trained.config, trained.best("float"), "--quant")
