@@ -29,6 +29,23 @@ def write_json(path: str | os.PathLike, values) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def check_output(path: str | os.PathLike) -> None:
+    """Whether a file could be written; asked before long work, and leaves nothing behind.
+
+    Raises:
+        OSError: it is a folder, or its folder can't be made or written; names the file.
+    """
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it")
+    folder = Path(path).absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{path} cannot be written: {folder} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path} cannot be written: no permission in folder {folder}")
+
+
 def read_json(path: str | os.PathLike):
     """The values in a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 import pytest
 
 from ganet_mm import files
-from ganet_mm.files import read_json, write_bytes, write_json
+from ganet_mm.files import check_output, read_json, write_bytes, write_json
 
 
 def test_values_come_back(tmp_path):
@@ -35,3 +35,16 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_output_that_can_not_be_written_is_known_before(tmp_path, monkeypatch):
+    check_output(tmp_path / "a" / "b" / "scores.json")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "road.jpg").touch()
+    with pytest.raises(NotADirectoryError, match=r"scores\.json cannot .*road\.jpg is no"):
+        check_output(tmp_path / "road.jpg" / "a" / "scores.json")
+    with pytest.raises(IsADirectoryError, match="is a folder: name a file in it"):
+        check_output(tmp_path)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(PermissionError, match=r"scores\.json cannot be written: no permission"):
+        check_output(tmp_path / "scores.json")

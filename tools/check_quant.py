@@ -26,7 +26,7 @@ def main() -> None:
         cfg = read_config(args.config, args.cfg_options)
         with config_at_fault(cfg):
             operators = check_config(cfg, args.stage)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     console = Console()
     console.print(operators_table(operators, f"{args.config}, stage {args.stage}"))

@@ -68,7 +68,7 @@ def main() -> None:
                 peaks=args.peaks,
                 openvino_ir=args.openvino,
             )
-    except (FileNotFoundError, ImportError, ValueError) as error:
+    except (OSError, ImportError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 

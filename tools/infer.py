@@ -18,7 +18,7 @@ from mmengine.config import DictAction
 from ganet_mm.apis import LaneInferencer
 from ganet_mm.apis.model_files import BACKENDS
 from ganet_mm.engine.interruption import one_line_on_interrupt
-from ganet_mm.files import write_json
+from ganet_mm.files import check_output, write_json
 
 CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".onnx", ".xml")
@@ -105,6 +105,8 @@ def split_inputs(
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit status: 1 if an input did not decode."""
+    if args.json:
+        check_output(args.json)
     inferencer = LaneInferencer(
         args.config or args.model,
         args.weights,

@@ -53,7 +53,7 @@ def main() -> None:
     from ganet_mm.deploy.openvino_cache import compile_for_openvino
     from ganet_mm.deploy.profile_report import draw, layers_table, summary_table
     from ganet_mm.deploy.profiling import profile_file
-    from ganet_mm.files import write_bytes
+    from ganet_mm.files import check_output, write_bytes
 
     console = Console()
     backends = args.backend or ["onnxruntime", "openvino"]
@@ -68,6 +68,8 @@ def main() -> None:
                 markup=False,
             )
     try:
+        for path in filter(None, (args.picture, args.json)):
+            check_output(path)
         profiles = []
         for model, needs_openvino in zip(args.models, is_ir, strict=True):
             chosen = ["openvino"] if needs_openvino and args.backend is None else backends
@@ -77,7 +79,7 @@ def main() -> None:
             if args.compile_dir:
                 made = compile_for_openvino(model, args.compile_dir, args.threads)
                 console.print(f"{model}: OpenVINO's files are {', '.join(map(str, made))}")
-    except (FileNotFoundError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
     for profile in profiles if args.layers else []:
         console.print(layers_table(profile, args.layers))

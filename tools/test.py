@@ -67,7 +67,7 @@ def main() -> None:
                 lines_dir=args.lines_dir,
                 launcher=args.launcher,
             )
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -75,7 +75,7 @@ def main() -> None:
                 auto_scale_lr=args.auto_scale_lr,
                 launcher=args.launcher,
             )
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 

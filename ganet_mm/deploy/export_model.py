@@ -15,6 +15,7 @@ from rich.console import Console
 from torch import nn
 
 from ganet_mm.engine.checkpoints import build_model, is_exported
+from ganet_mm.files import check_output
 from ganet_mm.quantization.architecture import QuantLaneDetector
 from ganet_mm.registry import DATASETS, MODELS
 from ganet_mm.structures import LaneDataSample
@@ -84,10 +85,12 @@ def export_checkpoint(
     Raises:
         FileNotFoundError, ValueError: checkpoint or test set is missing or does not fit, the
             checkpoint is exported already, or there is no frame to compare on.
+        OSError: ``out`` cannot be written.
         ImportError: ``openvino_ir`` without the package openvino.
     """
     if Path(out).suffix != ".onnx":
         raise ValueError(f"{out}: an exported file's name ends in .onnx, its tools know it by that")
+    check_output(out)
     if is_exported(checkpoint):
         raise ValueError(f"{checkpoint} is exported already; here a checkpoint (.pth) is needed")
     if frames < 1:

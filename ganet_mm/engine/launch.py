@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from ganet_mm.compat.cpu_ddp import prepare_cpu_ddp
-from ganet_mm.files import write_json
+from ganet_mm.files import check_output, write_json
 
 from .checkpoints import (
     is_exported,
@@ -137,7 +137,10 @@ def run_test(
     Raises:
         FileNotFoundError, ValueError: see :func:`.checkpoints.model_config`; also where ``align``
             is asked of a ``.pth``.
+        OSError: ``out`` cannot be written.
     """
+    if out is not None:
+        check_output(out)
     if align and not is_exported(checkpoint):
         raise ValueError(
             f"{checkpoint} is no exported file: --align evaluates what runs on a device, an .onnx "

@@ -248,6 +248,24 @@ class TestBadInput:
         assert "error: " in message and "toy.py, or --cfg-options" in message
         assert "'foo'" in message
 
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("train.py", CONFIG, "--work-dir", "PICTURE"),
+            ("test.py", CONFIG, "none.pth", "--out", "PICTURE/scores.json"),
+            ("export.py", CONFIG, "none.pth", "--out", "PICTURE/model.onnx"),
+            ("infer.py", "none.jpg", "--json", "PICTURE/found.json"),
+            ("analysis_tools/sensitivity.py", CONFIG, "none.pth", "--out", "PICTURE/costs.json"),
+            ("profile.py", "none.onnx", "--json", "PICTURE/profile.json"),
+        ],
+    )
+    def test_an_output_in_a_file_instead_of_a_folder(self, error, tmp_path, words):
+        picture = tmp_path / "road.jpg"
+        picture.write_bytes(b"no folder")
+        message = error(*[word.replace("PICTURE", str(picture)) for word in words])
+        assert "road.jpg" in message and len(message.splitlines()) == 1
+        assert "none." not in message  # said before anything is read
+
     def test_an_exported_file_cannot_be_exported(self, error, tmp_path):
         file = tmp_path / "model.onnx"
         message = error("export.py", CONFIG, file, "--out", tmp_path / "new.onnx")

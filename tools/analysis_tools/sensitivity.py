@@ -23,7 +23,7 @@ from rich.table import Table
 
 from ganet_mm.engine.checkpoints import build_model
 from ganet_mm.engine.config_file import config_at_fault, read_config
-from ganet_mm.files import write_bytes, write_json
+from ganet_mm.files import check_output, write_bytes, write_json
 from ganet_mm.quantization.sensitivity import LayerCost, SensitivityStudy
 from ganet_mm.registry import DATASETS
 
@@ -101,10 +101,12 @@ def main() -> None:
     args = parse_args()
     console = Console()
     try:
+        for path in filter(None, (args.picture, args.out)):
+            check_output(path)
         cfg = read_config(args.config, args.cfg_options)
         with config_at_fault(cfg):
             study = load_study(cfg, args)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     names = list(study.layers)
     costs = [study.cost(name) for name in track(names, "layers", console=console, transient=True)]
