@@ -25,13 +25,19 @@ from ganet_mm.registry import MODELS
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/**/*.md", "projects/**/*.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "projects/**/*.md",
+        "ganet_mm/**/*.md",
+        "benchmarks/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 # Programs other than ours that the documents call; their options are theirs.
-FOREIGN = {"pip", "ruff", "tensorboard", "source", "git", "cd"}
+FOREIGN = {"pip", "ruff", "tensorboard", "jupyter", "source", "git", "cd"}
 PYTHON = {"python", ".venv/bin/python"}
 
 # Commands that are parsed above but not run below, by how they begin, and why.
@@ -43,11 +49,15 @@ NOT_RUN = {
     "pip": "installs packages",
     "ruff": "the linter, of `make lint`",
     "tensorboard": "a server that does not end",
+    "jupyter": "as the one before; tests/test_notebook.py runs it",
     "mim": "tests/test_mim.py runs it where it is installed",
     "tools/dist_train.sh": "eight GPUs; tests/test_ddp.py starts two processes",
     "tools/slurm_train.sh": "a cluster",
     "python -m pytest": "these tests",
     "python tools/demo.py": "ten minutes; each of its steps has tests",
+    "python tools/dataset_converters/make_synlane.py --out data/synlane_": "6100 frames each; "
+    "the workplace has nine",
+    "python tools/dataset_converters/pack_culane.py --data-root data/synlane_": "as the one before",
     "python tools/train.py": "hours; tests/tools/test_pipeline.py trains every stage at a toy size",
     "python tools/test.py * --quant": "needs the QAT stage; tests/tools/test_pipeline.py has it",
     "python tools/export.py * qat/": "needs the QAT stage; tests/tools/test_pipeline.py has it",
@@ -58,6 +68,7 @@ NOT_RUN = {
     "tests/tools/test_sensitivity.py has it",
     "python tools/dataset_converters/tusimple_to_culane.py": "TuSimple's labels; "
     "tests/datasets/test_own_data.py converts some",
+    "python tools/dataset_converters/pack_culane.py --data-root tusimple": "as the one before",
     "python benchmarks/": "minutes each, and a table of its own to look at",
     "python tools/infer.py my_picture.jpg": "tests/apis/test_shipped_model.py runs it in a clone",
     "python tools/infer.py road.jpg": "as the one before",
@@ -272,6 +283,10 @@ def workplace(tmp_path_factory):
             "tools/dataset_converters/pack_culane.py", "--data-root", "CULane", "--split", split,
             "--out", f"data/synlane/{split}_lmdb",
         )  # fmt: skip
+    for level in ("standard", "hard"):
+        (folder / f"data/synlane_{level}").symlink_to("synlane")
+    names = (folder / "CULane/list/test.txt").read_text()
+    (folder / "night.txt").write_text("".join(names.splitlines(keepends=True)[:2]))
     for gt in (folder / "CULane").rglob("*.lines.txt"):  # perfect predictions
         copy = folder / "lines" / gt.relative_to(folder / "CULane")
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -304,7 +319,7 @@ def workplace(tmp_path_factory):
         path.parent.mkdir(parents=True)
         torch.save({"state_dict": MODELS.build(cfg.model).state_dict(), "meta": {}}, path)
     # In floats: whether its numbers are integers changes nothing about how it is evaluated.
-    for name in ("ganet_culane", "ganet_synlane"):
+    for name in ("ganet_culane", "ganet_synlane", "my_lanes"):
         run(
             "tools/export.py", f"configs/{name}.py",
             f"work_dirs/{name}/float/best_culane_F1@50_epoch_1.pth",
