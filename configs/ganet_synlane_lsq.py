@@ -16,7 +16,7 @@ stages = dict(
         ),
         train_cfg=dict(
             _delete_=True,
-            type="mmrazor.LSQEpochBasedLoop",
+            type="LSQEpochBasedLoop",
             max_epochs=1,
             val_interval=1,
             freeze_bn_begin=1,
