@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -180,6 +181,26 @@ def test_export(trained, tmp_path, seed, longest):
         import onnx
 
         onnx.checker.check_model(str(out))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--data-root", "d", "--split", "train"), "go on with --resume"),
+        (("--merge", "a", "b"), "nothing was written; run the same command again"),
+        (("--verify",), "not every record was looked at; run the same command again"),
+    ],
+)
+def test_pack_culane(monkeypatch, capsys, words, line):
+    main = runpy.run_path("tools/dataset_converters/pack_culane.py", run_name="tool")["main"]
+
+    def pressed(*_) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("run_pack", "run_merge", "run_verify"):
+        monkeypatch.setitem(main.__globals__, name, pressed)
+    assert main([*words, "--out", "lmdb"]) == 130
+    assert capsys.readouterr().err == f"interrupted; {line}\n"
 
 
 @pytest.mark.slow

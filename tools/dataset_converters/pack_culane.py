@@ -160,7 +160,12 @@ def main(argv: list[str] | None = None) -> int:
         else:
             run_pack(args, console)
     except KeyboardInterrupt:
-        print("interrupted; go on with --resume", file=sys.stderr)
+        how = "go on with --resume"
+        if args.verify:
+            how = "not every record was looked at; run the same command again"
+        elif args.merge:
+            how = "nothing was written; run the same command again"
+        print(f"interrupted; {how}", file=sys.stderr)
         return 130
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
