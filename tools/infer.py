@@ -67,6 +67,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="override settings of the config, xxx=yyy, nested keys by dots, lists as key=[a,b]",
     )
     args = parser.parse_args(argv)
+    if not 0 <= args.score_thr <= 1:
+        parser.error(f"--score-thr {args.score_thr}: a score is in 0..1")
     args.config, args.weights, args.inputs = split_inputs(args.inputs, parser)
     if args.config and args.model:
         parser.error(f"--model {args.model}: with a config of your own there is no name to give")

@@ -33,7 +33,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--work-dir", help="where each stage writes its folder (default: work_dirs/<config name>)"
     )
     parser.add_argument(
-        "--load-from", help="float checkpoint to start from, instead of the float stage's best"
+        "--load-from",
+        help="float checkpoint to start from (default: calibration and qat take the float stage's "
+        "best, float starts anew)",
     )
     parser.add_argument("--amp", action="store_true", help="train with automatic mixed precision")
     parser.add_argument(

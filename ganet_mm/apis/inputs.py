@@ -60,8 +60,8 @@ def expand_inputs(inputs: Input | Sequence[Input]) -> list[Source]:
 
     Raises:
         FileNotFoundError: a path that does not exist.
-        ValueError: a folder without pictures and videos, no input at all, or an array of another
-            shape or type.
+        ValueError: a folder without pictures and videos, no input at all, an address
+            (``http://…``), or an array of another shape or type.
     """
     if isinstance(inputs, (str, os.PathLike, np.ndarray)):
         inputs = [inputs]
@@ -69,6 +69,8 @@ def expand_inputs(inputs: Input | Sequence[Input]) -> list[Source]:
     for number, entry in enumerate(inputs):
         if isinstance(entry, np.ndarray):
             sources.append(Source(PurePath(f"{number:06d}"), array=_checked_array(entry, number)))
+        elif isinstance(entry, str) and "://" in entry:
+            raise ValueError(f"input '{entry}' is an address, which is not read: download it first")
         elif isinstance(entry, (str, os.PathLike)):
             sources += _expand_path(Path(entry))
         else:

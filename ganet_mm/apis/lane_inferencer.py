@@ -138,7 +138,7 @@ class LaneInferencer(BaseInferencer):
                 (H, W, 3) uint8 in **BGR**, or a list of these.
             batch_size: frames that go through the network together (an ``.onnx`` file takes them
                 one by one all the same).
-            score_thr: leave out lanes with a lower score.
+            score_thr: leave out lanes with a lower score, 0..1.
             return_datasamples: give the :class:`LaneDataSample` objects as predictions.
             return_vis: give the drawn pictures too; mind the memory with long input.
             show: open a window for every frame.
@@ -162,11 +162,13 @@ class LaneInferencer(BaseInferencer):
 
         Raises:
             FileNotFoundError: an input does not exist.
-            ValueError: an empty folder, an array of a wrong shape, clashing output names.
+            ValueError: an empty folder, an array of a wrong shape, an address instead of a file,
+                clashing output names, ``batch_size`` or ``score_thr`` out of range.
             UnreadableInputError: an input does not decode and ``on_error`` is ``"raise"``.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        _check_score_thr(score_thr)
         sources = self._inputs_to_list(inputs)
         folder = None if out_dir is None else OutputFolder(out_dir, sources, draw, lines)
         drawn_needed = return_vis or show or (folder is not None and draw)
@@ -217,6 +219,7 @@ class LaneInferencer(BaseInferencer):
 
         Args and errors as in :meth:`__call__`; a frame's ``img`` is BGR.
         """
+        _check_score_thr(score_thr)
         frames = self._frames(self._inputs_to_list(inputs), "raise", [])
         with closing(self._run(frames, batch_size, score_thr)) as batches:
             for batch, samples in batches:
@@ -340,6 +343,11 @@ class LaneInferencer(BaseInferencer):
 
 def _batches_ahead(batch_size: int) -> int:
     return max(1, AHEAD // batch_size)
+
+
+def _check_score_thr(score_thr: float) -> None:
+    if not 0 <= score_thr <= 1:
+        raise ValueError(f"score_thr must be in 0..1, not {score_thr}")
 
 
 def _drop_low_scores(sample: LaneDataSample, score_thr: float) -> None:

@@ -77,6 +77,8 @@ def run_stage(
         resume = None if found is None else str(found)
     elif resume is not None and stage == "calibration":
         raise ValueError(f"calibration starts over: leave {resume} out, or give --resume alone")
+    elif resume is not None:
+        load_checkpoint_file(resume)  # names a missing or damaged file before a model is built
     cfg.load_from, cfg.resume = resume, resume is not None
     cfg.started_from = load_from  # for the report
     prepare_cpu_ddp(cfg)

@@ -45,6 +45,12 @@ def test_a_folder_gives_its_pictures_and_videos_sorted(tmp_path):
     assert [source.is_video for source in sources] == [False, False, True]
 
 
+@pytest.mark.parametrize("address", ["http://host/road.jpg", "rtsp://camera/1"])
+def test_an_address_is_not_read(address):
+    with pytest.raises(ValueError, match=f"'{address}' is an address.*download"):
+        expand_inputs([address])
+
+
 def test_a_list_keeps_its_order_and_mixes_kinds(tmp_path):
     path = write_png(tmp_path / "z.png")
     sources = expand_inputs([str(path), PICTURE, path])

@@ -313,6 +313,14 @@ def test_settings_that_nothing_knows_are_named(cfg, checkpoint, options, message
         LaneInferencer(cfg, checkpoint, device="cpu", cfg_options=options)
 
 
+@pytest.mark.parametrize("score_thr", [-0.1, 5])
+def test_a_threshold_that_no_score_can_have_is_refused(inferencer, road, score_thr):
+    with pytest.raises(ValueError, match=r"score_thr must be in 0\.\.1, not"):
+        inferencer(road(), score_thr=score_thr)
+    with pytest.raises(ValueError, match=r"score_thr must be in 0\.\.1, not"):
+        next(inferencer.stream(road(), score_thr=score_thr))
+
+
 def test_weights_need_their_config(checkpoint):
     with pytest.raises(ValueError, match=r"epoch_1\.pth' need the config"):
         LaneInferencer(weights=checkpoint)

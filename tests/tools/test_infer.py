@@ -147,6 +147,7 @@ def test_the_names_are_listed(infer, zoo, capsys):
         (["a.py", "best.pth"], "no input"),
         (["a.py", "best.pth", "a.jpg", "--model", "tiny"], "there is no name to give"),
         ([], "INPUT"),
+        (["a.jpg", "--score-thr", "5"], "--score-thr 5.0: a score is in 0..1"),
     ],
 )
 def test_what_is_missing_before_the_inputs_is_said(infer, words, message, capsys):

@@ -183,6 +183,43 @@ class TestBadInput:
         printed = error("train.py", trained.config, *options, best, "--resume", best)
         assert "calibration starts over" in printed
 
+    def test_resume_from_what_is_no_checkpoint(self, error, tmp_path):
+        """Said before anything is built."""
+        options = ("--work-dir", tmp_path / "work", "--resume")
+        message = error("train.py", CONFIG, *options, tmp_path / "nope.pth")
+        assert "nope.pth does not exist" in message
+        junk = tmp_path / "junk.pth"
+        junk.write_text("hello")
+        assert "junk.pth cannot be read" in error("train.py", CONFIG, *options, junk)
+        assert not (tmp_path / "work").exists()
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (("demo.py", "--train", -1), "--train must be at least 1"),
+            (
+                ("analysis_tools/browse_dataset.py", CONFIG, "--out", "x", "--number", -1),
+                "--number must be at least 1",
+            ),
+            (
+                ("analysis_tools/browse_dataset.py", CONFIG, "--out", "x", "--start", -1),
+                "--start must be at least 0",
+            ),
+        ],
+    )
+    def test_numbers_that_make_no_sense(self, monkeypatch, capsys, words, message):
+        monkeypatch.setattr("sys.argv", list(map(str, words)))
+        main = runpy.run_path(f"tools/{words[0]}", run_name="tool")["main"]
+        with pytest.raises(SystemExit):
+            main()
+        assert message in capsys.readouterr().err
+
+    def test_a_picture_as_a_list(self, error, tmp_path):
+        picture = tmp_path / "road.jpg"
+        picture.write_bytes(b"\xff\xd8\xff")
+        words = ("--gt-dir", tmp_path, "--pred-dir", tmp_path, "--list", picture)
+        assert "road.jpg is no list" in error("analysis_tools/eval_culane.py", *words)
+
     def test_a_missing_data_root(self, error, drawn, tmp_path):
         message = error(
             "train.py", drawn.config, "--work-dir", tmp_path, "--cfg-options",

@@ -39,3 +39,12 @@ def test_a_table_a_picture_and_a_proposal(study, trained, tmp_path):
 def test_a_float_checkpoint_is_refused(study, trained):
     _, status = study(trained.best("float"), "--frames", 2)
     assert "is a float checkpoint" in status
+    assert "--stage qat" in status and "--quant" not in status
+
+
+def test_f1_where_the_data_has_another_metric(study, trained):
+    printed, status = study(
+        trained.best("qat"), "--frames", 1, "--cfg-options", "test_evaluator.type=TuSimpleMetric"
+    )
+    assert status == 0
+    assert "F1@50 float" in printed

@@ -50,7 +50,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the augmentation")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="as in train.py")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    for option, least in (("number", 1), ("start", 0)):
+        if getattr(args, option) < least:
+            parser.error(f"--{option} must be at least {least}")
+    return args
 
 
 def chosen_steps(names: list[str], step: str) -> list[int]:

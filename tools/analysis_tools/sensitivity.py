@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ganet_mm.engine.checkpoints import build_model
+from ganet_mm.engine.checkpoints import build_model, is_quantized, load_checkpoint_file
 from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.files import check_output, write_bytes, write_json
 from ganet_mm.quantization.sensitivity import LayerCost, SensitivityStudy
@@ -45,10 +45,19 @@ def parse_args() -> argparse.Namespace:
 
 
 def load_study(cfg: Config, args: argparse.Namespace) -> SensitivityStudy:
-    """The model, the frames and the metric."""
+    """The model, the frames and the metric.
+
+    Raises:
+        FileNotFoundError, ValueError: checkpoint or frames are missing or do not fit.
+    """
     init_default_scope("ganet_mm")
     MMLogger.get_current_instance().setLevel("WARNING")  # a metric's table for each of 170 runs
-    model = build_model(cfg, args.checkpoint, quant=True)
+    if not is_quantized(load_checkpoint_file(args.checkpoint)["state_dict"]):
+        raise ValueError(
+            f"{args.checkpoint} is a float checkpoint, and nothing in it is quantized: make one "
+            "with `tools/train.py CONFIG --stage qat`"
+        )
+    model = build_model(cfg, args.checkpoint)
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     count = min(args.frames, len(dataset))
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(int)
@@ -57,7 +66,10 @@ def load_study(cfg: Config, args: argparse.Namespace) -> SensitivityStudy:
         part = [dataset[int(index)] for index in indices[start : start + args.batch_size]]
         data = model.data_preprocessor(pseudo_collate(part))
         batches.append((data["inputs"], data["data_samples"]))
-    return SensitivityStudy(model, batches, Evaluator(cfg.test_evaluator))
+    metric = cfg.test_evaluator
+    if metric.type != "CuLaneMetric":  # F1 is asked for, whatever the data set's own metric is
+        metric = dict(type="CuLaneMetric")
+    return SensitivityStudy(model, batches, Evaluator(metric))
 
 
 def costs_table(study: SensitivityStudy, costs: list[LayerCost], frames: int) -> Table:
