@@ -24,8 +24,23 @@ CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".onnx", ".xml")
 
 
+class Parser(argparse.ArgumentParser):
+    """Takes options between the inputs, too."""
+
+    intermixed = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self.intermixed:  # called by the function below
+            return super().parse_known_args(args, namespace)
+        self.intermixed = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.intermixed = False
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__,
         usage="%(prog)s [options] [CONFIG WEIGHTS] INPUT [INPUT ...]",
         epilog="Without CONFIG and WEIGHTS the weights that come with ganet_mm are used.",

@@ -157,6 +157,13 @@ def test_what_is_missing_before_the_inputs_is_said(infer, words, message, capsys
     assert message in capsys.readouterr().err
 
 
+def test_options_may_stand_between_the_inputs(infer, files, pictures, tmp_path):
+    found = tmp_path / "found.json"
+    options = ("--no-draw", "--json", found, "--backend", "torch")
+    assert infer(*files, *options, pictures / "last.png", "--device", "cpu", pictures) == 0
+    assert len(json.loads(found.read_text())["frames"]) == 4
+
+
 def test_without_drawings_only_the_json_is_written(infer, files, pictures, tmp_path):
     found = tmp_path / "found.json"
     options = ("--no-draw", "--out-dir", tmp_path / "out", "--json", found, "--score-thr", 0.999)
