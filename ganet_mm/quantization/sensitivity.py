@@ -91,8 +91,8 @@ class SensitivityStudy:
         self.model, self.batches, self.evaluator = model, list(batches), evaluator
         self.layers = quantizers_of_layers(model.graph)
         for quantizer in self.layers["input"]:  # freezing puts it on the grid of bytes, too
-            quantizer.scale.fill_(INPUT_SCALE)
-            quantizer.zero_point.fill_(INPUT_ZERO_POINT)
+            quantizer.scale.data.fill_(INPUT_SCALE)
+            quantizer.zero_point.data.fill_(INPUT_ZERO_POINT)
         self.reference, self.float_f1 = self._run([])
         self.all_error, self.all_f1 = self.left_float([])
 

@@ -12,6 +12,7 @@ from ganet_mm.deploy.export_model import GraphMaps
 from ganet_mm.deploy.onnx_file import export_onnx
 from ganet_mm.deploy.runtimes import load_runtime
 from ganet_mm.engine.stages import stage_config
+from ganet_mm.quantization.sensitivity import SensitivityStudy
 from ganet_mm.registry import MODELS
 from ganet_mm.structures import LaneDataSample
 
@@ -68,3 +69,25 @@ def test_a_scale_that_the_last_step_made_negative(model):
     first.data.fill_(-1e-3)
     maps = model.fixed_point()(torch.rand(1, 3, *INPUT) * 2 - 1)
     assert all(part.isfinite().all() for part in maps)
+
+
+def test_its_layers_are_studied(model):
+    """The study puts the input on the grid of bytes, though its scale is a parameter here."""
+
+    class Metric:
+        def process(self, data_samples, data_batch) -> None:
+            pass
+
+        def evaluate(self, count: int) -> dict:
+            return {"culane/F1@50": 0.5}
+
+    model.eval()
+    model.apply(enable_static_estimate)
+    frames = torch.rand(1, 3, *INPUT) * 2 - 1
+    model(frames, mode="tensor")
+    model.apply(enable_val)
+    for name, parameter in model.named_parameters():  # as a model has them that was just loaded
+        parameter.requires_grad_(name.endswith(".scale"))
+    sample = LaneDataSample(metainfo=dict(scale_factor=(1.0, 1.0), crop_offset=(0.0, 0.0)))
+    study = SensitivityStudy(model, [(frames, [sample])], Metric())
+    assert 0 < study.alone("neck.lateral8")[0] < study.all_error
