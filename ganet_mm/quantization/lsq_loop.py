@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from mmrazor.engine import LSQEpochBasedLoop as MMRazorLSQEpochBasedLoop
 
-from ..registry import LOOPS
+from ganet_mm.registry import LOOPS
 
 
 @LOOPS.register_module()
