@@ -1,8 +1,8 @@
 from .architecture import QuantLaneDetector
 from .distributed import QuantLaneDetectorDDP
 from .fake_quant import ActivationFakeQuantize
-from .observers import MSEObserver, PercentileObserver
 from .lsq_loop import LSQEpochBasedLoop
+from .observers import MSEObserver, PercentileObserver
 from .quantizer import LaneQuantizer
 
 __all__ = [
