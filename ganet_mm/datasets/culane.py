@@ -61,7 +61,8 @@ def read_list(path: str | os.PathLike, *, allow_empty: bool = False) -> list[str
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A picture is listed twice (names both lines), or none is listed.
+        ValueError: A picture is listed twice (names both lines), none is listed, or the file is no
+            text.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,8 +70,12 @@ def read_list(path: str | os.PathLike, *, allow_empty: bool = False) -> list[str
             f"{path}: no such list file; expected one picture a line, e.g. list/train.txt of a "
             "CULane folder"
         )
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: no list of pictures; expected text, one a line") from error
     first_line: dict[str, int] = {}
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         name = line.strip()
         if not name:
             continue

@@ -218,7 +218,7 @@ class TestBadInput:
         picture = tmp_path / "road.jpg"
         picture.write_bytes(b"\xff\xd8\xff")
         words = ("--gt-dir", tmp_path, "--pred-dir", tmp_path, "--list", picture)
-        assert "road.jpg is no list" in error("analysis_tools/eval_culane.py", *words)
+        assert "road.jpg: no list" in error("analysis_tools/eval_culane.py", *words)
 
     def test_a_missing_data_root(self, error, drawn, tmp_path):
         message = error(

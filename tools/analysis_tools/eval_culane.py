@@ -5,17 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ganet_mm.datasets.culane import read_list
 from ganet_mm.evaluation.culane_cli import run_eval_culane
-
-
-def check_lists(paths: list[str]) -> None:
-    """Raises ValueError, with the name, for a list file that is no text."""
-    for path in paths:
-        try:
-            read_list(path, allow_empty=True)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is no list of pictures: it is no text") from error
 
 
 def main() -> None:
@@ -41,7 +31,6 @@ def main() -> None:
     )
     args = parser.parse_args()
     try:
-        check_lists(args.lists)
         run_eval_culane(**vars(args))
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
