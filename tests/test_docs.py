@@ -62,6 +62,7 @@ NOT_RUN = {
     "python tools/test.py * --quant": "needs the QAT stage; tests/tools/test_pipeline.py has it",
     "python tools/export.py * qat/": "needs the QAT stage; tests/tools/test_pipeline.py has it",
     "python tools/export.py * calibration/": "needs calibration; see the stage before",
+    "python tools/test.py * work_dirs/seven_bits/": "as the one before",
     "python tools/test.py * --align": "needs a camera's file of the QAT stage; "
     "tests/tools/test_deployed.py has one",
     "python tools/analysis_tools/sensitivity.py": "needs the QAT stage; "
