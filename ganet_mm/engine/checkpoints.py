@@ -21,6 +21,8 @@ EXPORTED = (".onnx", ".xml")
 # In the keys of a fake quantizer and its observer: their shapes follow the data, and loading
 # settles them.
 _QUANTIZERS = ("_fake_quant.", "activation_post_process")
+# In the config text that a Runner puts into a checkpoint's meta.
+_INPUT_SIZE = re.compile(r"data_preprocessor=dict\(\s*input_size=[(\[]\s*(\d+),\s*(\d+)")
 
 
 def is_exported(path: str | Path) -> bool:
@@ -102,6 +104,32 @@ def stage_of(checkpoint: dict, name: str) -> str:
     return found[1]
 
 
+def check_input_size(checkpoint: dict, cfg: Config, name: str) -> None:
+    """Refuses a checkpoint that was trained at another input size than the config's.
+
+    Its weights fit all the same, and lanes come out, but bad ones: roads of that scale were never
+    seen. A checkpoint that does not say its size passes.
+
+    Args:
+        checkpoint: As :func:`load_checkpoint_file` gives it.
+        cfg: The float config.
+        name: The file, for the message.
+
+    Raises:
+        ValueError: the sizes differ; names both.
+    """
+    meta = checkpoint.get("meta", {})
+    found = _INPUT_SIZE.search(meta.get("cfg", ""))
+    trained = meta.get("input_size") or (found and tuple(map(int, found.groups())))
+    configured = cfg.model.get("data_preprocessor", {}).get("input_size")
+    if trained and configured and tuple(trained) != tuple(configured):
+        raise ValueError(
+            f"{name} was trained for an input of {trained[0]}×{trained[1]} (height × width), but "
+            f"the config's is {configured[0]}×{configured[1]}: use the config that it was trained "
+            "with, or train on at this size with `tools/train.py CONFIG --load-from`"
+        )
+
+
 def model_config(
     cfg: Config, checkpoint: str | Path, *, quant: bool | None = None, backend: str | None = None
 ) -> ConfigDict:
@@ -117,7 +145,8 @@ def model_config(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a float checkpoint where a fake-quantized one is asked for, or the reverse.
+        ValueError: a float checkpoint where a fake-quantized one is asked for, or the reverse, or
+            one of another input size, see :func:`check_input_size`.
     """
     checkpoint = Path(checkpoint)
     model = copy.deepcopy(cfg.model)
@@ -132,6 +161,7 @@ def model_config(
             backend=backend,
         )
     loaded = load_checkpoint_file(checkpoint)
+    check_input_size(loaded, cfg, str(checkpoint))
     quantized = is_quantized(loaded["state_dict"])
     if quant and not quantized:
         raise ValueError(

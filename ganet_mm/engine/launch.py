@@ -13,6 +13,7 @@ from ganet_mm.compat.cpu_ddp import prepare_cpu_ddp
 from ganet_mm.files import check_output, write_json
 
 from .checkpoints import (
+    check_input_size,
     is_exported,
     is_quantized,
     load_checkpoint_file,
@@ -56,9 +57,12 @@ def run_stage(
     if stage != "float" and load_from is None:
         load_from = str(best_checkpoint(root, "float"))
     if load_from is not None:
-        state = load_checkpoint_file(load_from)["state_dict"]
+        loaded = load_checkpoint_file(load_from)
+        state = loaded["state_dict"]
         if is_quantized(state):
             raise ValueError(f"{load_from} is fake-quantized; {stage} starts from a float one")
+        if stage != "float":  # a float training may go on at another size
+            check_input_size(loaded, cfg, load_from)
 
     cfg = stage_config(cfg, stage)
     cfg.work_dir = str(root / stage)

@@ -70,7 +70,8 @@ def publish(
     measured = _results(results or {})
     plain = json.dumps(cfg.to_dict(), indent=1, ensure_ascii=False) + "\n"
     buffer = io.BytesIO()
-    meta = dict(name=name, ganet_mm_version=__version__)
+    input_size = list(cfg.model.data_preprocessor.input_size)
+    meta = dict(name=name, ganet_mm_version=__version__, input_size=input_size)
     torch.save(dict(state_dict=state, meta=meta), buffer)
 
     model = ShippedModel(name, Path(folder))

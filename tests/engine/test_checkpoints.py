@@ -3,6 +3,7 @@ import torch
 
 from ganet_mm.engine.checkpoints import build_model, load_checkpoint_file
 from ganet_mm.engine.stages import stage_config
+from ganet_mm.model_zoo import find_model
 from ganet_mm.quantization import QuantLaneDetector
 from ganet_mm.registry import MODELS
 
@@ -67,6 +68,25 @@ def test_another_shape_is_refused(small_cfg, tmp_path, float_weights):
     torch.save(dict(state_dict=others), path)
     with pytest.raises(ValueError, match=r"backbone.stem.0.weight is \(1,\)"):
         build_model(small_cfg, path)
+
+
+@pytest.mark.parametrize("stage", ["float", "qat"])
+def test_another_input_size_is_refused(small_cfg, tmp_path, float_weights, quantized, stage):
+    """As a Runner writes it: the whole config's text."""
+    path = tmp_path / "trained.pth"
+    weights = float_weights if stage == "float" else quantized(stage).state_dict()
+    text = stage_config(small_cfg, stage).pretty_text
+    torch.save(dict(state_dict=weights, meta=dict(cfg=text)), path)
+    build_model(small_cfg, path)
+    for part in ("data_preprocessor", "neck"):
+        small_cfg.model[part].input_size = (160, 192)
+    with pytest.raises(ValueError, match=r"trained\.pth was .* 96×192 .* config's is 160×192"):
+        build_model(small_cfg, path)
+
+
+def test_shipped_weights_say_their_input_size(small_cfg):
+    with pytest.raises(ValueError, match=r"320×800 .* config's is 96×192"):
+        build_model(small_cfg, find_model().checkpoint)
 
 
 @pytest.mark.parametrize("stage", ["calibration", "qat"])
