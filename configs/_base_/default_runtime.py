@@ -33,7 +33,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
     dist_cfg=dict(backend="nccl"),
 )
-# The same command on the same machine gives the same weights; another seed, other ones.
+# The same command on the same machine, with as many threads, gives the same weights.
 randomness = dict(seed=0)
 log_level = "INFO"
 load_from = None
