@@ -58,7 +58,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.11,<3.13",
     packages=find_packages(include=["ganet_mm", "ganet_mm.*"]),
     package_data={"ganet_mm.model_zoo": ["*.json", "*.pth", "*.onnx", "*.yml", "*.md"]},
     # mmcv is missing on purpose: mmcv and mmcv-lite install the same package, see README.
@@ -72,7 +72,7 @@ setup(
         "numpy>=2.2,<2.5",
         "scipy>=1.15,<1.18",
         "onnx>=1.23,<1.24",
-        "onnxruntime>=1.23,<1.33",
+        "onnxruntime>=1.32,<1.33",
         "rich>=15,<16",
         "tensorboard>=2.21,<2.22",
         "joblib>=1.6,<2",
@@ -82,13 +82,13 @@ setup(
     extras_require={
         "openvino": ["openvino>=2026.4,<2027"],
         # H.264 for drawn videos; its wheel brings FFmpeg with x264, which is under the GPL.
-        "video": ["av>=17,<19"],
+        "video": ["av>=18,<19"],
         "test": [
             "pytest>=9,<10",
             "pytest-xdist>=3.8,<4",
             "hypothesis>=6.150,<7",
             "nbclient>=0.11,<0.12",
-            "ipykernel>=7.3,<8",
+            "ipykernel>=7.4,<8",
         ],
     },
     options={"build": {"build_base": BUILD.name}},
