@@ -24,23 +24,8 @@ CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".onnx", ".xml")
 
 
-class Parser(argparse.ArgumentParser):
-    """Takes options between the inputs, too."""
-
-    intermixed = False
-
-    def parse_known_args(self, args=None, namespace=None):
-        if self.intermixed:  # called by the function below
-            return super().parse_known_args(args, namespace)
-        self.intermixed = True
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self.intermixed = False
-
-
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser(
+    parser = argparse.ArgumentParser(
         description=__doc__,
         usage="%(prog)s [options] [CONFIG WEIGHTS] INPUT [INPUT ...]",
         epilog="Without CONFIG and WEIGHTS the weights that come with ganet_mm are used.",
@@ -81,7 +66,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action=DictAction,
         help="override settings of the config, xxx=yyy, nested keys by dots, lists as key=[a,b]",
     )
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)  # options may stand between the inputs
     if not 0 <= args.score_thr <= 1:
         parser.error(f"--score-thr {args.score_thr}: a score is in 0..1")
     args.config, args.weights, args.inputs = split_inputs(args.inputs, parser)

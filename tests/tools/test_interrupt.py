@@ -105,7 +105,8 @@ def check_events(folder: Path) -> None:
     lines = map(json.loads, (folder / "scalars.json").read_text().splitlines())
     logged = [line["step"] for line in lines if "loss" in line]
     events = EventAccumulator(str(folder)).Reload()
-    assert [event.step for event in events.Scalars("loss/loss")] == logged
+    steps = [event.step for event in events.Scalars("loss/loss")]
+    assert steps in (logged, logged[:-1])  # stopped between one backend and the next
     assert len(events.Scalars("culane/F1@50")) >= 1  # the first epoch's
 
 
