@@ -38,7 +38,6 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-from ganet_mm.cores import allowed_cores
 from ganet_mm.datasets import CuLaneDataset, packing
 from ganet_mm.datasets.culane import lines_name, read_lines
 from ganet_mm.datasets.lmdb_store import LmdbReader, LmdbWriter
@@ -58,9 +57,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--split", default="train", help="list to measure (default train)")
     parser.add_argument("--frames", type=int, default=300, help="frames to draw without a root")
     parser.add_argument("--config", type=Path, default=ROOT / "configs/_base_/datasets/culane.py")
-    parser.add_argument(
-        "--workers", type=int, default=min(4, allowed_cores()), help="the packer's reading threads"
-    )
+    parser.add_argument("--workers", type=int, default=1, help="the packer's reading threads")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--temp", type=Path, help="where to write (default: the system's)")
     return parser.parse_args()

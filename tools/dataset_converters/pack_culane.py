@@ -41,10 +41,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--workers",
         type=int,
-        # More threads than cores get in each other's way: on two cores four took twice as long as
-        # two (benchmarks/data.py --workers).
-        default=min(4, allowed_cores()),
-        help="reading threads, or processes of --verify (default: one a core, at most 4)",
+        # Reading is so short that threads wait for the interpreter's lock most of the time: two
+        # take half as long again as one, four more than twice (benchmarks/data.py --workers).
+        help="reading threads (default 1; more only help where a network drive answers slowly); "
+        "threads of --verify-images and processes of --verify (default: one a core)",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on with an unfinished pack, if there is one"
@@ -65,6 +65,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     mode.add_argument("--merge", nargs="+", metavar="LMDB", type=Path, help="join these shards")
     mode.add_argument("--verify", action="store_true", help="check every record of --out")
     args = parser.parse_args(argv)
+    if args.workers is None:
+        args.workers = allowed_cores() if args.verify or args.verify_images else 1
     if args.workers < 1:
         parser.error(f"--workers {args.workers}: expected 1 or more")
     if not (args.merge or args.verify):

@@ -28,8 +28,8 @@ from .source import BadFrameError, Source
 # LMDB's hands).
 BATCH_BYTES = 16 << 20
 
-# Frames that a thread reads in one go, at most. One by one, the threads get in each other's way
-# where others want the processor too.
+# Frames that a thread reads in one go, at most. One by one, several threads get in each other's
+# way where others want the processor too.
 _TASK = 16
 
 Progress = Callable[[int], None]
@@ -77,7 +77,7 @@ def pack(
     source: Source,
     out: str | os.PathLike,
     *,
-    workers: int = 4,
+    workers: int = 1,
     resume: bool = False,
     skip_bad: bool = False,
     verify_images: bool = False,
@@ -92,7 +92,8 @@ def pack(
     Args:
         source: What to pack.
         out: The LMDB's folder; must not exist.
-        workers: Threads that read and check files.
+        workers: Threads that read and check files. One is the fastest unless pictures are decoded
+            or the disk is slow to answer.
         resume: Go on with an unfinished pack of the same source, if there is one.
         skip_bad: Leave out bad frames instead of stopping.
         verify_images: Decode every picture.

@@ -49,7 +49,7 @@ class Source:
         root: str | os.PathLike,
         list_file: str | os.PathLike,
         shard: tuple[int, int] = (1, 1),
-        workers: int = 4,
+        workers: int = 1,
     ) -> Source:
         """Reads the list and looks up the size of every file that it names.
 
