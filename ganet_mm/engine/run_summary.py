@@ -77,6 +77,7 @@ def training_panels(runner: Runner, validations: list[dict]) -> dict[str, dict[s
 
 
 def by_epoch(runner: Runner) -> bool:
+    """Whether a training counts epochs, not iterations alone."""
     return isinstance(runner.train_loop, EpochBasedTrainLoop)
 
 
