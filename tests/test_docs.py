@@ -130,7 +130,7 @@ def parser_of():
             with pytest.MonkeyPatch.context() as patch:
                 patch.syspath_prepend((ROOT / tool).parent)  # as when the script is run
                 main = runpy.run_path(str(ROOT / tool), run_name="tool")["main"]
-                for name in ("parse_args", "parse_intermixed_args"):
+                for name in ("parse_args", "parse_intermixed_args", "parse_known_args"):
                     patch.setattr(argparse.ArgumentParser, name, stop)
                 with pytest.raises(Parsed) as found:
                     main()

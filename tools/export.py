@@ -17,6 +17,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 from mmengine.config import DictAction
 
 from ganet_mm.deploy.export_model import export_checkpoint
+from ganet_mm.engine.command_line import parse_one_checkpoint
 from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.engine.interruption import one_line_on_interrupt
 
@@ -54,7 +55,7 @@ def main() -> None:
         "OpenVINO must load them instead of it",
     )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="override settings")
-    args = parser.parse_args()
+    args = parse_one_checkpoint(parser)
     try:
         cfg = read_config(args.config, args.cfg_options)
         with config_at_fault(cfg):

@@ -14,6 +14,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 from mmengine.config import DictAction
 
+from ganet_mm.engine.command_line import parse_one_checkpoint
 from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.engine.interruption import one_line_on_interrupt
 from ganet_mm.engine.launch import run_test
@@ -46,7 +47,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="override settings")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
-    return parser.parse_args()
+    return parse_one_checkpoint(parser)
 
 
 def main() -> None:

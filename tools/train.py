@@ -13,6 +13,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 from mmengine.config import DictAction
 
+from ganet_mm.engine.command_line import parse_one_checkpoint
 from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.engine.interruption import one_line_on_interrupt
 from ganet_mm.engine.launch import run_stage
@@ -58,7 +59,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     # torch.distributed.launch passes --local-rank, older versions --local_rank.
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
-    return parser.parse_args(argv)
+    return parse_one_checkpoint(parser, argv)
 
 
 def main() -> None:

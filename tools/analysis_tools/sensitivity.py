@@ -22,6 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from ganet_mm.engine.checkpoints import build_model, is_quantized, load_checkpoint_file
+from ganet_mm.engine.command_line import parse_one_checkpoint
 from ganet_mm.engine.config_file import config_at_fault, read_config
 from ganet_mm.files import check_output, write_bytes, write_json
 from ganet_mm.quantization.sensitivity import LayerCost, SensitivityStudy
@@ -38,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", help="write the numbers to this JSON file")
     parser.add_argument("--picture", help="draw them to this .png, .svg or .pdf")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="override settings")
-    args = parser.parse_args()
+    args = parse_one_checkpoint(parser)
     if args.frames < 1 or args.batch_size < 1:
         parser.error("--frames and --batch-size must be at least 1")
     return args
