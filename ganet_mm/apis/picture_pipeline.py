@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -54,6 +55,10 @@ def frame_of_crop(crop: Crop) -> tuple[int, int] | None:
     return None if width is None or height is None else (y + height, 2 * x + width)
 
 
+def _before_resizing(transforms: Sequence[dict]) -> list[dict]:
+    return list(itertools.takewhile(lambda cfg: cfg["type"] not in _FIXING_THE_SIZE, transforms))
+
+
 class PicturePipeline:
     """A config's test pipeline for pictures in memory and of any size.
 
@@ -69,7 +74,9 @@ class PicturePipeline:
             :func:`frame_of_crop`. Where that knows none either, the crop is used as written.
 
     Raises:
-        ValueError: the pipeline does not begin with ``DecodeImage``.
+        ValueError: the pipeline does not begin with ``DecodeImage``, or crops twice before it
+            resizes: the second crop would be in pixels of the first, whose size depends on the
+            picture.
     """
 
     def __init__(
@@ -80,6 +87,12 @@ class PicturePipeline:
             raise ValueError(
                 f"a test pipeline must begin with DecodeImage, which pictures in memory skip; this "
                 f"one begins with {first}"
+            )
+        crops = sum(cfg["type"] == "FixedCrop" for cfg in _before_resizing(transforms))
+        if crops > 1:
+            raise ValueError(
+                f"{crops} FixedCrop before resizing: for pictures of other sizes only one can be "
+                "scaled; write one that takes the part that they take together"
             )
         self._configs = [ConfigDict(transform) for transform in transforms]
         self._frame_size = frame_size
@@ -119,10 +132,9 @@ class PicturePipeline:
     def _for_shape(self, shape: tuple[int, int]) -> list[ConfigDict]:
         """The transform configs after DecodeImage for pictures of ``shape`` (height, width)."""
         configs = []
-        resized = False
-        for cfg in self._configs[1:]:
-            resized = resized or cfg["type"] in _FIXING_THE_SIZE
-            if cfg["type"] == "FixedCrop" and not resized:
+        before = len(_before_resizing(self._configs))
+        for position, cfg in enumerate(self._configs[1:], start=1):
+            if cfg["type"] == "FixedCrop" and position < before:
                 crop = (cfg.get("x", 0), cfg.get("y", 0), cfg.get("w"), cfg.get("h"))
                 frame_size = self._frame_size or frame_of_crop(crop)
                 if frame_size is not None:

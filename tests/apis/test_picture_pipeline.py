@@ -97,6 +97,12 @@ def test_a_pipeline_without_decoding_is_refused(cfg):
         PicturePipeline(cfg.test_dataloader.dataset.pipeline[1:])
 
 
+def test_two_crops_before_resizing_are_refused():
+    steps = ["DecodeImage", "FixedCrop", "FixedCrop", "Resize"]
+    with pytest.raises(ValueError, match=r"2 FixedCrop before resizing.*write one"):
+        PicturePipeline([{"type": step} for step in steps])
+
+
 def resize_first(*crops):
     return [
         {"type": "DecodeImage"},
