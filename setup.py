@@ -63,7 +63,7 @@ setup(
     package_data={"ganet_mm.model_zoo": ["*.json", "*.pth", "*.onnx", "*.yml", "*.md"]},
     # mmcv is missing on purpose: mmcv and mmcv-lite install the same package, see README.
     install_requires=[
-        "torch>=2.11,<2.14",
+        "torch>=2.11,<2.16",
         "mmengine>=0.10.7,<0.11",
         "mmdet>=3.3.0,<3.4",
         "mmrazor>=1.0.0,<1.1",

@@ -9,7 +9,7 @@ from mmengine.utils import digit_version
 
 # Half-open ranges [low, high) of versions that passed the whole test suite.
 TESTED = {
-    "torch": ("2.11.0", "2.14"),
+    "torch": ("2.11.0", "2.16"),
     "mmengine": ("0.10.7", "0.11"),
     "mmcv": ("2.1.0", "2.2.0"),
     "mmdet": ("3.3.0", "3.4"),
