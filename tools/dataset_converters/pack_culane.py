@@ -41,8 +41,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--workers",
         type=int,
-        # Reading is so short that threads wait for the interpreter's lock most of the time: two
-        # take half as long again as one, four more than twice (benchmarks/data.py --workers).
+        # Reading is so short that more threads wait for the interpreter's lock most of the time,
+        # and packing is slower (benchmarks/data.py --workers).
         help="reading threads (default 1; more only help where a network drive answers slowly); "
         "threads of --verify-images and processes of --verify (default: one a core)",
     )
